@@ -1,0 +1,101 @@
+"""Typed readers of environment variables.
+
+Each reader returns a value of its type or raises ImproperlyConfigured with one sentence that names the
+variable, so that a wrong configuration ends the start instead of surfacing in a request. An empty variable
+counts as unset, because that is what compose files produce for a missing one.
+"""
+
+import os
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The variable as it stands; without a default it must be set."""
+    value = os.environ.get(name, "").strip() or default
+    if value is None:
+        raise ImproperlyConfigured(f"{name} must be set.")
+    return value
+
+
+def choice(name: str, choices: tuple[str, ...], default: str) -> str:
+    value = text(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+def boolean(name: str, default: bool) -> bool:
+    value = text(name, str(default)).lower()
+    if value not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+    return value in _TRUE
+
+
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 - 1) -> int:
+    value = text(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+    if not minimum <= number <= maximum:
+        raise ImproperlyConfigured(f"{name} must be between {minimum} and {maximum}, not {number}.")
+    return number
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list; empty items are dropped."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def origins(name: str, default: str = "") -> list[str]:
+    """Browser origins, each `scheme://host[:port]` and nothing more."""
+    found = words(name, default)
+    for origin in found:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise ImproperlyConfigured(f"{name} must list origins such as https://example.com, not {origin!r}.")
+    return found
+
+
+def database_url(name: str, default: str | None = None) -> dict[str, str]:
+    """A PostgreSQL connection URI, read by libpq's own parser; errors never repeat it, it holds a password."""
+    value = text(name, default)
+    try:
+        if not value.startswith(("postgresql://", "postgres://")):
+            raise ProgrammingError
+        parts = {key: str(part) for key, part in conninfo_to_dict(value).items()}
+    except ProgrammingError:
+        raise ImproperlyConfigured(f"{name} must be a URL such as postgresql://user:password@host/name.") from None
+    if not parts.get("dbname"):
+        raise ImproperlyConfigured(f"{name} must name a database, as in postgresql://user:password@host/name.")
+    return parts
+
+
+def redis_url(name: str, default: str | None = None) -> str:
+    value = text(name, default)
+    parts = urlsplit(value)
+    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.netloc or parts.scheme == "unix"):
+        raise ImproperlyConfigured(f"{name} must be a URL such as redis://host:6379/0.")
+    return value
+
+
+def pem(name: str, default: str | None = None) -> str:
+    """A PEM text, given whole (line ends may be written as \\n) or as the path of a file; "" when unset."""
+    value = text(name, default or "").replace("\\n", "\n")
+    if not value or value.startswith("-----BEGIN "):
+        return value
+    try:
+        with open(value, encoding="ascii") as file:
+            content = file.read()
+    except (OSError, UnicodeDecodeError):
+        content = ""
+    if not content.startswith("-----BEGIN "):
+        raise ImproperlyConfigured(f"{name} must be a PEM key or the path of a file that holds one.")
+    return content

@@ -1,0 +1,191 @@
+"""The one settings file. Every value an operator may set comes from the environment; README.md lists them."""
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from bitcoingame import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+ENVIRONMENT = env.choice("ENVIRONMENT", ("development", "production"), default="production")
+DEVELOPMENT = ENVIRONMENT == "development"
+DEBUG = env.boolean("DEBUG", default=False)
+if DEBUG and not DEVELOPMENT:
+    raise ImproperlyConfigured("DEBUG must be off in production.")
+
+if DEVELOPMENT:
+    # Embedded servers and generated keys stand in for whatever the environment does not name.
+    from bitcoingame.local import defaults as local
+
+    _database_default: str | None = local.database_url()
+    _redis_default: str | None = local.redis_url()
+    _secret_default: str | None = local.secret_key()
+else:
+    _database_default = _redis_default = _secret_default = None
+
+SECRET_KEY = env.text("SECRET_KEY", _secret_default)
+if not DEVELOPMENT and len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters in production.")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEVELOPMENT else None)
+DASHBOARD_ORIGINS = env.origins("DASHBOARD_ORIGINS", "http://localhost:5173" if DEVELOPMENT else None)
+PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000" if DEVELOPMENT else None).rstrip("/")
+
+# How many of our own proxies stand in front; only the address they saw is believed, never the client's own claim.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=0, maximum=10)
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "corsheaders",
+    "channels",
+    "django_rq",
+    "bitcoingame",
+    "profiles",
+    "notifications",
+    "social",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "bitcoingame.api.LimitBody",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "bitcoingame.urls"
+WSGI_APPLICATION = "bitcoingame.wsgi.application"
+ASGI_APPLICATION = "bitcoingame.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+_database = env.database_url("DATABASE_URL", _database_default)
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": _database.pop("dbname"),
+        "USER": _database.pop("user", ""),
+        "PASSWORD": _database.pop("password", ""),
+        "HOST": _database.pop("host", ""),
+        "PORT": _database.pop("port", ""),
+        "CONN_MAX_AGE": env.integer("DATABASE_CONN_MAX_AGE", default=60),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**_database},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.redis_url("REDIS_URL", _redis_default)
+
+AUTH_USER_MODEL = "profiles.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# A header of ours, or nothing: the admin is the one place with a session.
+SESSION_COOKIE_SAMESITE = "Lax"
+
+# Sign-in. With only the public key the service verifies the platform's tokens; with the private one it signs too.
+JWT_PRIVATE_KEY = env.pem("JWT_PRIVATE_KEY", local.private_key() if DEVELOPMENT and not env.pem("JWT_PUBLIC_KEY") else None)
+JWT_PUBLIC_KEY = env.pem("JWT_PUBLIC_KEY")
+if not (JWT_PRIVATE_KEY or JWT_PUBLIC_KEY):
+    raise ImproperlyConfigured("JWT_PUBLIC_KEY or JWT_PRIVATE_KEY must be set.")
+JWT_ISSUER = "thebitcoingame.com"
+ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", default=15 * 60, minimum=60)
+REFRESH_TOKEN_SECONDS = env.integer("REFRESH_TOKEN_SECONDS", default=30 * 24 * 3600, minimum=3600)
+
+# Limits, each "attempts per hour"; development is generous so that a tour or a load test is not refused.
+_generous = 100 if DEVELOPMENT else 1
+INVITE_GUESSES_PER_ACCOUNT = env.integer("INVITE_GUESSES_PER_ACCOUNT", default=10 * _generous, minimum=1)
+INVITE_GUESSES_PER_ADDRESS = env.integer("INVITE_GUESSES_PER_ADDRESS", default=100 * _generous, minimum=1)
+SIGN_INS_PER_ADDRESS = env.integer("SIGN_INS_PER_ADDRESS", default=300 * _generous, minimum=1)
+MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", default=64 * 1024, minimum=1024)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["profiles.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["bitcoingame.api.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["bitcoingame.api.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bitcoingame.api.AlwaysJSON",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "bitcoingame.api.exception_handler",
+    "NUM_PROXIES": TRUSTED_PROXIES,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "The Bitcoin Game: social layer",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+CORS_ALLOWED_ORIGINS = DASHBOARD_ORIGINS
+CORS_URLS_REGEX = r"^/api/"
+
+RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 300}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+
+EMAIL_BACKEND = env.text(
+    "EMAIL_BACKEND",
+    "django.core.mail.backends.console.EmailBackend" if DEVELOPMENT else "django.core.mail.backends.smtp.EmailBackend",
+)
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+if not DEVELOPMENT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+    SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=True)
+    SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", default=365 * 24 * 3600)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")},
+}
