@@ -115,7 +115,9 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_COOKIE_SAMESITE = "Lax"
 
 # Sign-in. With only the public key the service verifies the platform's tokens; with the private one it signs too.
-JWT_PRIVATE_KEY = env.pem("JWT_PRIVATE_KEY", local.private_key() if DEVELOPMENT and not env.pem("JWT_PUBLIC_KEY") else None)
+JWT_PRIVATE_KEY = env.pem(
+    "JWT_PRIVATE_KEY", local.private_key() if DEVELOPMENT and not env.pem("JWT_PUBLIC_KEY") else None
+)
 JWT_PUBLIC_KEY = env.pem("JWT_PUBLIC_KEY")
 if not (JWT_PRIVATE_KEY or JWT_PUBLIC_KEY):
     raise ImproperlyConfigured("JWT_PUBLIC_KEY or JWT_PRIVATE_KEY must be set.")
@@ -158,7 +160,9 @@ CORS_ALLOWED_ORIGINS = DASHBOARD_ORIGINS
 CORS_URLS_REGEX = r"^/api/"
 
 RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 300}}
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+}
 
 EMAIL_BACKEND = env.text(
     "EMAIL_BACKEND",

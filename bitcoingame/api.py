@@ -1,0 +1,271 @@
+"""What every endpoint shares: JSON in and out, the one error shape, pages, strict fields, read-only rows."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions, serializers
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bitcoingame.errors import DomainError, InvalidInput, NotAllowed, NotFound, NotSignedIn, TooManyAttempts
+
+MAX_PAGE = 1_000_000
+
+
+class JSONRenderer(BaseRenderer):
+    """orjson: several times the standard library's speed; timestamps come out as ISO 8601 with Z."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        return b"" if data is None else orjson.dumps(data, option=orjson.OPT_UTC_Z)
+
+
+class JSONParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        try:
+            return orjson.loads(stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+        except orjson.JSONDecodeError:
+            raise exceptions.ParseError("The body is not valid JSON.") from None
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """Answers JSON whatever the Accept header asks for; a client that wants HTML still learns what went wrong."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        media_type = request.content_type.split(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
+
+    def select_renderer(
+        self, request: Request, renderers: list[Any], format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class BodyTooLarge(DomainError):
+    status = 413
+    code = "body_too_large"
+    detail = "The request body is too large."
+
+
+class Unavailable(DomainError):
+    status = 503
+    code = "unavailable"
+    detail = "The service is not available at the moment. Try again shortly."
+
+
+def error_body(error: DomainError) -> dict[str, Any]:
+    body: dict[str, Any] = {"detail": error.detail, "code": error.code}
+    if isinstance(error, InvalidInput):
+        body["errors"] = error.errors
+    return body
+
+
+def error_response(error: DomainError) -> HttpResponse:
+    """The refusal for callers outside DRF: middleware and Django's own error handlers."""
+    return HttpResponse(
+        orjson.dumps(error_body(error)), status=error.status, content_type="application/json", headers=_headers(error)
+    )
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Turns whatever a view raised into the one error shape; None (a fault of ours) goes on to the 500 handler."""
+    error = as_domain_error(exc)
+    if error is None:
+        return None
+    return Response(error_body(error), status=error.status, headers=_headers(error) | _auth_headers(exc, error))
+
+
+def as_domain_error(exc: Exception) -> DomainError | None:
+    match exc:
+        case DomainError():
+            return exc
+        case exceptions.ValidationError():
+            return InvalidInput(_flatten(exc.detail))
+        case Http404() | exceptions.NotFound():
+            return NotFound()
+        case exceptions.NotAuthenticated():
+            return NotSignedIn()
+        case PermissionDenied() | exceptions.PermissionDenied():
+            return _described(NotAllowed(), exc)
+        case RequestDataTooBig():
+            return BodyTooLarge()
+        case OperationalError() | InterfaceError():
+            return Unavailable()
+        case exceptions.Throttled():
+            return TooManyAttempts(math.ceil(exc.wait or 1))
+        case exceptions.APIException():
+            return _from_api_exception(exc)
+    return None
+
+
+def _from_api_exception(exc: exceptions.APIException) -> DomainError:
+    error = DomainError(str(exc.detail))
+    error.status = exc.status_code
+    error.code = str(exc.get_codes())
+    return error
+
+
+def _described(error: NotAllowed, exc: Exception) -> NotAllowed:
+    """Keeps the sentence and code a permission class gave, where it gave its own."""
+    detail = getattr(exc, "detail", None)
+    if isinstance(detail, exceptions.ErrorDetail) and detail.code != exceptions.PermissionDenied.default_code:
+        error.detail, error.code = str(detail), detail.code
+    return error
+
+
+def _headers(error: DomainError) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyAttempts) else {}
+
+
+def _auth_headers(exc: Exception, error: DomainError) -> dict[str, str]:
+    return {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+
+
+def _flatten(detail: Any, field: str = "") -> dict[str, list[str]]:
+    """DRF's nested error detail as {dotted field: [sentences]}; what concerns no field stands under `body`."""
+    if isinstance(detail, Mapping):
+        found: dict[str, list[str]] = {}
+        for key, value in detail.items():
+            name = "" if key == "non_field_errors" else str(key)
+            for path, sentences in _flatten(value, f"{field}.{name}".strip(".")).items():
+                found.setdefault(path, []).extend(sentences)
+        return found
+    return {field or "body": [str(sentence) for sentence in detail]}
+
+
+class LimitBody:
+    """Refuses a body that is too large before anything reads it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > body_limit(request.path):
+            return error_response(BodyTooLarge())
+        return self.get_response(request)
+
+
+def body_limit(path: str) -> int:
+    """In bytes: what people send is small; what services and the admin send may be larger."""
+    is_small = path.startswith("/api/v1/") and not path.startswith("/api/v1/internal/")
+    return settings.MAX_BODY_BYTES if is_small else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+class Page(NamedTuple):
+    """A window of a list: `page` counts from 1."""
+
+    page: int = 1
+    per_page: int = 20
+
+    @property
+    def window(self) -> slice:
+        start = (self.page - 1) * self.per_page
+        return slice(start, start + self.per_page)
+
+    def envelope(self, plural: str, rows: list[Any], total: int) -> dict[str, Any]:
+        return {plural: rows, "total": total, "page": self.page, "per_page": self.per_page}
+
+
+class PageQuery(serializers.Serializer):
+    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1)
+    per_page = serializers.IntegerField(min_value=1, max_value=100, default=20)
+
+
+def requested_page(request: Request) -> Page:
+    """Raises ValidationError (400) for anything but whole numbers in range."""
+    if "page" not in request.query_params and "per_page" not in request.query_params:
+        return Page()
+    query = PageQuery(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    return Page(**query.validated_data)
+
+
+class StrictCharField(serializers.CharField):
+    """A string that arrived as a string; DRF's own would turn numbers into text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """true or false; DRF's own would take "yes", 1 and a dozen others."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class IdField(serializers.RegexField):
+    """An id: a string of digits on the wire, within PostgreSQL's bigint."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(regex=r"^[0-9]{1,18}\Z", **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ReadSerializer(serializers.Serializer):
+    """Declares the shape of an answer for the schema, and builds it from a row without DRF's per-field machinery.
+
+    `of(row)` reads one key per declared field, so a query that forgets one fails loudly; ids become strings.
+    """
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: row[source] if convert is None else convert(row[source]) for name, source, convert in _plan(cls)}
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        """The row keys it needs, for `.values(*columns)`: nested serializers not among them."""
+        return [source for _, source, convert in _plan(cls) if convert in (None, str)]
+
+
+@cache
+def _plan(serializer: type[ReadSerializer]) -> list[tuple[str, str, Callable[[Any], Any] | None]]:
+    return [
+        (name, field._kwargs.get("source", name), _converter(field))
+        for name, field in serializer._declared_fields.items()
+    ]
+
+
+def _converter(field: serializers.Field) -> Callable[[Any], Any] | None:
+    if isinstance(field, serializers.ListSerializer):
+        child = type(field.child)
+        return lambda rows: [child.of(row) for row in rows]
+    if isinstance(field, ReadSerializer):
+        return type(field).of
+    return str if isinstance(field, IdField) else None
+
+
+class ErrorBody(serializers.Serializer):
+    """Every refusal: a sentence for people, a token for programs, and for bad input what is wrong with each field."""
+
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+
+
+class DetailBody(serializers.Serializer):
+    detail = serializers.CharField()

@@ -1,0 +1,48 @@
+"""The doors for HTTP."""
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from bitcoingame.api import error_response
+from bitcoingame.errors import DomainError, NotAllowed, NotFound
+
+urlpatterns = [
+    path("api/v1/", include("profiles.urls")),
+    path("api/v1/", include("social.urls")),
+    path("api/schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
+    path(
+        "api/docs",
+        SpectacularSwaggerView.as_view(url_name="schema", authentication_classes=[], permission_classes=[]),
+        name="docs",
+    ),
+    path("admin/", admin.site.urls),
+]
+
+
+class BadRequest(DomainError):
+    code = "bad_request"
+    detail = "The request could not be understood."
+
+
+class Fault(DomainError):
+    status = 500
+    code = "fault"
+    detail = "Something went wrong on our side."
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(BadRequest())
+
+
+def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(NotAllowed())
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(NotFound())
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    return error_response(Fault())

@@ -1,0 +1,218 @@
+"""Users, their settings and the game state the platform mirrors to us.
+
+Every user row brings its notification_preferences and game_states rows: a trigger inserts them with the defaults
+declared here (migration 0002), so no query has to care for a missing one.
+"""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models.functions import Now
+
+from bitcoingame.fields import CascadingKey, CascadingOneToOne
+
+ADDRESS_LENGTH = 62
+UNUSABLE_PASSWORD = "!"
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def public(self) -> "UserQuerySet":
+        """Those whose profile anyone may see; idx_users_public_address holds exactly these."""
+        return self.filter(is_active=True, public_profile=True, btc_address__isnull=False)
+
+
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """A staff account: it signs in to the admin with a name and a password, and has no wallet."""
+        user: User = self.model(username=username, is_staff=True, is_superuser=True, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A miner (has a btc_address) or a member of staff (has a username), or both."""
+
+    btc_address = models.CharField(max_length=ADDRESS_LENGTH, unique=True, null=True, blank=True)
+    username = models.CharField(max_length=150, unique=True, null=True, blank=True, help_text="Staff sign in with it.")
+    password = models.CharField(max_length=128, default=UNUSABLE_PASSWORD, db_default=UNUSABLE_PASSWORD)
+    display_name = models.CharField(max_length=64, null=True, blank=True)
+    country_code = models.CharField(max_length=2, null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    is_active = models.BooleanField(default=True, db_default=True)
+    is_staff = models.BooleanField(default=False, db_default=False)
+    is_superuser = models.BooleanField(default=False, db_default=False)
+
+    public_profile = models.BooleanField(default=True, db_default=True)
+    show_on_leaderboard = models.BooleanField(default=True, db_default=True)
+    show_country_flag = models.BooleanField(default=True, db_default=True)
+    show_in_coop_rankings = models.BooleanField(default=True, db_default=True)
+
+    objects: UserManager = UserManager()
+
+    USERNAME_FIELD = "username"
+
+    class Meta:
+        db_table = "users"
+        indexes = [
+            # A private user is in this index no more than an address nobody has: both cost the same to look up.
+            models.Index(
+                fields=["btc_address"],
+                name="idx_users_public_address",
+                condition=models.Q(is_active=True, public_profile=True, btc_address__isnull=False),
+            ),
+            models.Index(fields=["-created_at", "-id"], name="idx_users_created"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(btc_address__isnull=False) | models.Q(username__isnull=False),
+                name="users_have_an_address_or_a_staff_name",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(country_code__regex="^[A-Z]{2}$"), name="country_code_is_two_capital_letters"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.shown_name
+
+    @property
+    def shown_name(self) -> str:
+        """What pages call this user: the chosen name, else `Miner-` and the start of the address."""
+        return self.display_name or fallback_name(self.btc_address) or self.username or ""
+
+
+def fallback_name(btc_address: str | None) -> str | None:
+    return f"Miner-{btc_address[:8]}" if btc_address else None
+
+
+class NotificationPreferences(models.Model):
+    """Which kinds of notification a user wants, and by which ways (spec section 4)."""
+
+    user = CascadingOneToOne(User, primary_key=True, related_name="notification_preferences")
+    personal_best = models.BooleanField(default=True, db_default=True)
+    badge_earned = models.BooleanField(default=True, db_default=True)
+    education_recommendation = models.BooleanField(default=False, db_default=False)
+    world_cup_match = models.BooleanField(default=True, db_default=True)
+    lottery_results = models.BooleanField(default=True, db_default=True)
+    leaderboard_change = models.BooleanField(default=False, db_default=False)
+    block_found_any = models.BooleanField(default=False, db_default=False)
+    coop_activity = models.BooleanField(default=False, db_default=False)
+    in_app = models.BooleanField(default=True, db_default=True)
+    browser_push = models.BooleanField(default=False, db_default=False)
+    email_notifications = models.BooleanField(default=False, db_default=False)
+    email = models.EmailField(null=True, blank=True)
+
+    class Meta:
+        db_table = "notification_preferences"
+        verbose_name_plural = "notification preferences"
+
+    def __str__(self) -> str:
+        return f"preferences of user {self.user_id}"
+
+
+class GameState(models.Model):
+    """The miner's game state as the platform last told it. Difficulties are share difficulties, shares are counts."""
+
+    user = CascadingOneToOne(User, primary_key=True, related_name="game_state")
+    level = models.IntegerField(default=1, db_default=1)
+    level_title = models.CharField(max_length=64, default="", db_default="", blank=True)
+    xp = models.BigIntegerField(default=0, db_default=0)
+    badges_earned = models.IntegerField(default=0, db_default=0)
+    best_difficulty = models.FloatField(default=0, db_default=0)
+    total_shares = models.BigIntegerField(default=0, db_default=0)
+    blocks_found = models.IntegerField(default=0, db_default=0)
+    current_streak = models.IntegerField(default=0, db_default=0, help_text="Consecutive ISO weeks with a share.")
+
+    class Meta:
+        db_table = "game_states"
+
+    def __str__(self) -> str:
+        return f"game state of user {self.user_id}"
+
+
+class EarnedBadge(models.Model):
+    user = CascadingKey(User, related_name="badges", db_index=False)
+    slug = models.CharField(max_length=64)
+    name = models.CharField(max_length=128)
+    earned_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "earned_badges"
+        constraints = [models.UniqueConstraint(fields=["user", "slug"], name="a_badge_is_earned_once")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Worker(models.Model):
+    """One mining machine of a user, by the name it gives the pool. hashrate_1h is in H/s."""
+
+    user = CascadingKey(User, related_name="workers", db_index=False)
+    name = models.CharField(max_length=64)
+    is_online = models.BooleanField(default=False, db_default=False)
+    last_share_at = models.DateTimeField(null=True, blank=True)
+    hashrate_1h = models.FloatField(default=0, db_default=0)
+
+    class Meta:
+        db_table = "workers"
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="a_worker_name_is_used_once_per_user")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DailyShares(models.Model):
+    """Accepted shares of one user on one UTC day, and the best difficulty among them."""
+
+    user = CascadingKey(User, related_name="daily_shares", db_index=False)
+    day = models.DateField()
+    shares = models.BigIntegerField(default=0, db_default=0)
+    best_difficulty = models.FloatField(default=0, db_default=0)
+
+    class Meta:
+        db_table = "daily_shares"
+        verbose_name_plural = "daily shares"
+        constraints = [models.UniqueConstraint(fields=["user", "day"], name="shares_are_counted_once_per_day")]
+        indexes = [models.Index(fields=["day", "user"], name="idx_daily_shares_day")]
+
+    def __str__(self) -> str:
+        return f"{self.shares} shares on {self.day}"
+
+
+class SignInChallenge(models.Model):
+    """A message waiting for a wallet's signature. Only the digest of its nonce is kept."""
+
+    nonce_digest = models.BinaryField(primary_key=True, max_length=32)
+    btc_address = models.CharField(max_length=ADDRESS_LENGTH)
+    message = models.TextField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "sign_in_challenges"
+        indexes = [models.Index(fields=["expires_at"], name="idx_sign_in_challenges_expires")]
+
+    def __str__(self) -> str:
+        return f"challenge until {self.expires_at}"
+
+
+class RefreshToken(models.Model):
+    """One issued refresh token. A family is what descends from one sign-in; a dead member used again ends it."""
+
+    jti = models.UUIDField(primary_key=True)
+    family = models.UUIDField()
+    user = CascadingKey(User, related_name="refresh_tokens", db_index=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "refresh_tokens"
+        indexes = [
+            models.Index(fields=["family"], name="idx_refresh_tokens_family"),
+            models.Index(fields=["user"], name="idx_refresh_tokens_user"),
+            models.Index(fields=["expires_at"], name="idx_refresh_tokens_expires"),
+        ]
+
+    def __str__(self) -> str:
+        return f"refresh token of user {self.user_id}"
