@@ -49,12 +49,12 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 -
     return number
 
 
-def words(name: str, default: str = "") -> list[str]:
+def words(name: str, default: str | None = "") -> list[str]:
     """A comma-separated list; empty items are dropped."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def origins(name: str, default: str = "") -> list[str]:
+def origins(name: str, default: str | None = "") -> list[str]:
     """Browser origins, each `scheme://host[:port]` and nothing more."""
     found = words(name, default)
     for origin in found:
