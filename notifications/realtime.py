@@ -1,0 +1,64 @@
+"""Telling users' sockets, after the commit. A hint: whoever misses it reads the table within a second (section 4)."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from redis import Redis
+from redis.exceptions import RedisError
+
+from bitcoingame.redis import RedisUnavailable, request_redis
+
+logger = logging.getLogger(__name__)
+
+USER_CHANNEL = "ws:user:"
+CONTROL_CHANNEL = "ws:control"
+# One round trip; each takes 200 ms at most when Redis hangs.
+MESSAGES_PER_ROUND_TRIP = 500
+PUBLISH_SECONDS = 0.5
+
+# An event of the platform and of ours, in the envelope every publisher on the channel uses.
+Envelope = Mapping[str, Any]
+
+
+def publish(messages: Sequence[tuple[int, Envelope]]) -> None:
+    """Send each (user_id, {"event", "data"}) to that user's sockets. Call it after the commit.
+
+    Never raises and never takes longer than about half a second: what Redis does not take in that time, the sockets
+    find in the table within a second. Times in the data are datetimes or ISO 8601 text.
+    """
+    _publish([(f"{USER_CHANNEL}{user_id}", envelope) for user_id, envelope in messages])
+
+
+def disconnect_user(user_id: int) -> None:
+    """Close the sockets of a user who may no longer sign in. Never raises; users.is_active is asked every second."""
+    _publish([(CONTROL_CHANNEL, {"event": "disconnect", "data": {"user_id": str(user_id)}})])
+
+
+def _publish(messages: list[tuple[str, Envelope]]) -> None:
+    stops_at = time.monotonic() + PUBLISH_SECONDS
+    for start in range(0, len(messages), MESSAGES_PER_ROUND_TRIP):
+        if time.monotonic() > stops_at:
+            logger.warning("Redis is slow: %d messages are left to the table", len(messages) - start)
+            return
+        try:
+            _send(messages[start : start + MESSAGES_PER_ROUND_TRIP])
+        except RedisUnavailable as error:
+            logger.debug("not published: %s", error)
+            return
+        except (RedisError, TypeError):
+            logger.exception("a message could not be published")
+
+
+def _send(batch: list[tuple[str, Envelope]]) -> None:
+    encoded = [(channel, orjson.dumps(envelope, option=orjson.OPT_UTC_Z)) for channel, envelope in batch]
+
+    def send(client: Redis) -> None:
+        with client.pipeline(transaction=False) as pipeline:
+            for channel, message in encoded:
+                pipeline.publish(channel, message)
+            pipeline.execute()
+
+    request_redis().run(send)
