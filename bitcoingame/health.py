@@ -1,0 +1,98 @@
+"""What a load balancer asks: /healthz (the process answers) and /readyz (it can serve).
+
+A middleware at the very front: a probe comes by address, without TLS and without credentials, and must not be
+refused for its Host header or redirected.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import orjson
+import psycopg
+import redis
+from django.conf import settings
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+
+_DATABASE_SECONDS = 2
+_REDIS_SECONDS = 0.2
+
+
+class HealthProbes:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        probe = _PROBES.get(request.path_info)
+        return probe() if probe and request.method in ("GET", "HEAD") else self.get_response(request)
+
+
+def healthz() -> HttpResponse:
+    """200 as long as this process answers; touches nothing else."""
+    return _answer({"status": "alive"}, 200)
+
+
+def readyz() -> HttpResponse:
+    """200 when PostgreSQL answers and every migration is applied, else 503 and what is missing.
+
+    Redis is named but never decides: the service works without it.
+    """
+    state = {"database": "down", "migrations": "unknown", "redis": _redis_state()}
+    if _database_answers():
+        state |= {"database": "up", "migrations": _migrations_state()}
+    if state["database"] == "down":
+        return _answer({"detail": "PostgreSQL does not answer.", "code": "database_down", **state}, 503)
+    if state["migrations"] != "applied":
+        return _answer({"detail": "Migrations are missing.", "code": "migrations_missing", **state}, 503)
+    return _answer({"status": "ready", **state}, 200)
+
+
+_PROBES = {"/healthz": healthz, "/readyz": readyz}
+
+
+def _answer(body: dict[str, str], status: int) -> HttpResponse:
+    content = orjson.dumps(body)
+    headers = {"Cache-Control": "no-store", "Content-Length": str(len(content))}
+    return HttpResponse(content, status=status, content_type="application/json", headers=headers)
+
+
+def _database_answers() -> bool:
+    """Asked on a connection of its own, because only a new one tells within a bounded time that the server hangs."""
+    parameters = {**connection.get_connection_params(), "connect_timeout": _DATABASE_SECONDS}
+    try:
+        psycopg.connect(**parameters).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _migrations_state() -> str:
+    try:
+        _require_migrations()
+    except (Error, MigrationsMissing):
+        return "missing"
+    return "applied"
+
+
+class MigrationsMissing(Exception):
+    pass
+
+
+@cache
+def _require_migrations() -> None:
+    """Remembered once it held: a running process's migrations do not come undone."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise MigrationsMissing
+
+
+def _redis_state() -> str:
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, retry=None, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+        ) as client:
+            client.ping()
+    except redis.RedisError:
+        return "down"
+    return "up"
