@@ -21,6 +21,7 @@ from bitcoingame.local.defaults import CHECKOUT, DEVELOPMENT_HOME, LOCAL, make_d
 from bitcoingame.local.servers import SERVERS, Server, ServerFailed
 
 _RESTART_AFTER_SECONDS = 1.0
+_RELEASE_SECONDS = 60.0
 _STAYS = b"others stay\n"
 
 
@@ -34,6 +35,7 @@ class Hold:
     def release(self, *, for_all: bool = False) -> None:
         """Let go, and wait for the servers' end if nobody else uses them; `for_all` ends them in any case."""
         received = last = b""
+        self.connection.settimeout(_RELEASE_SECONDS)
         with contextlib.suppress(OSError):
             if for_all:
                 self.connection.sendall(b"stop\n")

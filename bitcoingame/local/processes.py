@@ -39,6 +39,12 @@ def die_with_parent(number: int) -> Callable[[], None]:
     return arm
 
 
+def end_with_parent(number: int) -> None:
+    """Have the kernel send us the signal when our parent ends."""
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
 def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent dies, so that they can be found and ended."""
     if sys.platform == "linux":

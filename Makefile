@@ -1,0 +1,49 @@
+# Only Python 3.11 and make are needed; `make` alone lists what there is.
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(shell command -v $(name))))
+RUN := .venv/bin/python
+INSTALLED := .venv/requirements-installed
+
+export ENVIRONMENT ?= development
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint check format clean
+
+help: ## List what make can do
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 18
+
+install: $(INSTALLED) ## Make the virtual environment with the pinned requirements
+
+$(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
+	@echo "Installing the pinned requirements into .venv; this takes a minute or two."
+	@$(PYTHON) -m venv .venv
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+run: $(INSTALLED) ## Run everything on 127.0.0.1:8000 (PORT= moves it, SIMULATE=0 leaves the mining simulator out)
+	@exec $(RUN) -m bitcoingame.local
+
+test: $(INSTALLED) ## Run all tests; every module must be covered by 90 %
+	@$(RUN) -m coverage erase
+	$(RUN) -m coverage run -m pytest
+	@$(RUN) -m coverage combine --quiet
+	@$(RUN) -m coverage json --quiet -o .local/coverage.json
+	@$(RUN) .ci/coverage_floor.py .local/coverage.json
+
+lint: $(INSTALLED) ## Check format, lint, types, import contracts, migrations and the deployment settings
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy .
+	.venv/bin/lint-imports
+	$(RUN) manage.py makemigrations --check --dry-run
+	$(RUN) .ci/deploy_check.py
+
+check: lint test ## Run what CI runs: lint and tests
+
+format: $(INSTALLED) ## Put the code into its format
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+clean: ## Remove the virtual environment and all local data
+	rm -rf .venv .local

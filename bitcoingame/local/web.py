@@ -1,0 +1,28 @@
+"""`make run`'s web process: REST and WebSocket on one listening socket, handed down by the supervisor.
+
+The supervisor keeps the socket open, so that the port stays ours while this process is started again.
+"""
+
+import socket
+import sys
+import warnings
+
+import uvicorn
+
+
+def main() -> None:
+    # Whitenoise streams files the WSGI way; in production they are served by the WSGI process.
+    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
+    config = uvicorn.Config(
+        "bitcoingame.asgi:application",
+        access_log=False,  # a WebSocket's URL may hold a token
+        lifespan="off",
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        ws_per_message_deflate=False,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+
+
+if __name__ == "__main__":
+    main()
