@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -18,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bitcoingame.errors import DomainError, InvalidInput, NotAllowed, NotFound, NotSignedIn, TooManyAttempts
+from bitcoingame.text import BadText, clean_line
 
 MAX_PAGE = 1_000_000
 
@@ -191,9 +193,14 @@ def requested_page(request: Request) -> Page:
     """Raises ValidationError (400) for anything but whole numbers in range."""
     if "page" not in request.query_params and "per_page" not in request.query_params:
         return Page()
-    query = PageQuery(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    return Page(**query.validated_data)
+    return Page(**parsed(PageQuery, request.query_params))
+
+
+def parsed(form: type[serializers.Serializer], data: Any, *, partial: bool = False) -> dict[str, Any]:
+    """The validated fields of a request's body or query. Raises ValidationError (400)."""
+    bound = form(data=data, partial=partial)
+    bound.is_valid(raise_exception=True)
+    return dict(bound.validated_data)
 
 
 class StrictCharField(serializers.CharField):
@@ -203,6 +210,20 @@ class StrictCharField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class LineField(StrictCharField):
+    """One line of text a person typed, cleaned; min_length and max_length count what is left."""
+
+    def __init__(self, *, min_length: int = 1, max_length: int, **kwargs: Any) -> None:
+        self.bounds = {"minimum": min_length, "maximum": max_length}
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return clean_line(super().to_internal_value(data), **self.bounds)
+        except BadText as error:
+            raise exceptions.ValidationError(str(error)) from None
 
 
 class StrictBooleanField(serializers.BooleanField):
@@ -269,3 +290,8 @@ class ErrorBody(serializers.Serializer):
 
 class DetailBody(serializers.Serializer):
     detail = serializers.CharField()
+
+
+def refusals(*statuses: int) -> dict[int, OpenApiResponse]:
+    """The error answers of an operation, for its schema."""
+    return {status: OpenApiResponse(ErrorBody) for status in statuses}

@@ -1,4 +1,4 @@
-"""What the wiring itself keeps: counters of limited attempts, in PostgreSQL because limits must hold with Redis down."""
+"""What the wiring itself keeps: counters of limited attempts. In PostgreSQL, for limits must hold with Redis down."""
 
 from django.db import models
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from bitcoingame.fields import CascadingKey, CascadingOneToOne
 
 ADDRESS_LENGTH = 62
-UNUSABLE_PASSWORD = "!"
+UNUSABLE_PASSWORD = "!"  # noqa: S105 - what Django writes where no password can match
 
 
 class UserQuerySet(models.QuerySet["User"]):

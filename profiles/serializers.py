@@ -1,0 +1,107 @@
+"""The shapes of profiles' requests and answers. Settings travel under the dashboard's own camelCase keys."""
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from bitcoingame.api import IdField, LineField, ReadSerializer, StrictBooleanField, StrictCharField
+from profiles.models import User
+
+NAME_LENGTH = 64
+
+
+class CountryCodeField(StrictCharField):
+    default_error_messages = {"invalid_country": "This must be a two-letter country code, such as DE."}
+
+    def to_internal_value(self, data: Any) -> str:
+        code = super().to_internal_value(data).upper()
+        if not re.fullmatch("[A-Z]{2}", code):
+            self.fail("invalid_country")
+        return code
+
+
+class MeForm(serializers.Serializer):
+    display_name = LineField(min_length=1, max_length=NAME_LENGTH, required=False, allow_null=True)
+    country_code = CountryCodeField(required=False, allow_null=True)
+
+
+class MeOut(ReadSerializer):
+    id = IdField()
+    btc_address = serializers.CharField()
+    display_name = serializers.CharField(help_text="The chosen name, or `Miner-` and the start of the address.")
+    country_code = serializers.CharField(allow_null=True)
+    member_since = serializers.DateTimeField(source="created_at")
+
+
+class ProfileOut(ReadSerializer):
+    display_name = serializers.CharField()
+    btc_address = serializers.CharField()
+    level = serializers.IntegerField(source="game_state__level")
+    level_title = serializers.CharField(source="game_state__level_title")
+    badges_earned = serializers.IntegerField(source="game_state__badges_earned")
+    member_since = serializers.DateTimeField(source="created_at")
+    country_code = serializers.CharField(allow_null=True, help_text="Null too where the flag is hidden.")
+
+
+class ProfileStatsOut(ReadSerializer):
+    best_difficulty = serializers.FloatField(source="game_state__best_difficulty")
+    total_shares = serializers.IntegerField(source="game_state__total_shares")
+    blocks_found = serializers.IntegerField(source="game_state__blocks_found")
+    current_streak = serializers.IntegerField(source="game_state__current_streak", help_text="In weeks.")
+    badges = serializers.ListField(child=serializers.CharField(), help_text="Slugs, in the order earned.")
+
+
+class SectionSerializer(serializers.Serializer):
+    """One section of the settings. A key it does not have is refused: nothing is silently not saved."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
+        if unknown:
+            raise serializers.ValidationError({key: ["There is no such setting."] for key in sorted(unknown)})
+        return super().to_internal_value(data)
+
+
+class NotificationSettings(SectionSerializer):
+    personalBest = StrictBooleanField(source="personal_best")
+    badgeEarned = StrictBooleanField(source="badge_earned")
+    educationRecommendation = StrictBooleanField(source="education_recommendation")
+    worldCupMatch = StrictBooleanField(source="world_cup_match")
+    lotteryResults = StrictBooleanField(source="lottery_results")
+    leaderboardChange = StrictBooleanField(source="leaderboard_change")
+    blockFoundAny = StrictBooleanField(source="block_found_any")
+    coopActivity = StrictBooleanField(source="coop_activity")
+    inApp = StrictBooleanField(source="in_app")
+    browserPush = StrictBooleanField(source="browser_push")
+    emailNotifications = StrictBooleanField(source="email_notifications")
+    email = serializers.EmailField(allow_null=True, max_length=254)
+
+
+class PrivacySettings(SectionSerializer):
+    publicProfile = StrictBooleanField(source="public_profile")
+    showOnLeaderboard = StrictBooleanField(source="show_on_leaderboard")
+    showCountryFlag = StrictBooleanField(source="show_country_flag")
+    showInCoopRankings = StrictBooleanField(source="show_in_coop_rankings")
+
+
+class SettingsForm(SectionSerializer):
+    notifications = NotificationSettings(required=False)
+    privacy = PrivacySettings(required=False)
+
+
+def settings_of(user: User) -> dict[str, Any]:
+    """Both sections of a user loaded with notification_preferences."""
+    preferences = user.notification_preferences
+    return {"notifications": NotificationSettings(preferences).data, "privacy": PrivacySettings(user).data}
+
+
+def me_of(user: User) -> dict[str, Any]:
+    return MeOut.of(
+        {
+            "id": user.pk,
+            "btc_address": user.btc_address,
+            "display_name": user.shown_name,
+            "country_code": user.country_code,
+            "created_at": user.created_at,
+        }
+    )

@@ -1,0 +1,86 @@
+"""Public profiles, and what users see and change of themselves."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bitcoingame.api import parsed, refusals
+from bitcoingame.errors import NotFound
+from profiles import services
+from profiles.models import User
+from profiles.selectors import get_public_profile, get_public_stats
+from profiles.serializers import (
+    MeForm,
+    MeOut,
+    ProfileOut,
+    ProfileStatsOut,
+    SettingsForm,
+    me_of,
+    settings_of,
+)
+
+
+class PublicProfileView(APIView):
+    permission_classes = [AllowAny]
+
+    @extend_schema(responses={200: ProfileOut, **refusals(404)})
+    def get(self, request: Request, address: str) -> Response:
+        """A miner's public profile. A private one is answered as an address nobody has."""
+        row = get_public_profile(address)
+        if row is None:
+            raise NotFound
+        return Response(ProfileOut.of(row))
+
+
+class PublicStatsView(APIView):
+    permission_classes = [AllowAny]
+
+    @extend_schema(responses={200: ProfileStatsOut, **refusals(404)})
+    def get(self, request: Request, address: str) -> Response:
+        """A miner's public statistics. A private miner is answered as an address nobody has."""
+        row = get_public_stats(address)
+        if row is None:
+            raise NotFound
+        return Response(ProfileStatsOut.of(row))
+
+
+class MeView(APIView):
+    @extend_schema(responses={200: MeOut, **refusals(401, 403)})
+    def get(self, request: Request) -> Response:
+        """Who one is."""
+        return Response(me_of(self._reload(request)))
+
+    @extend_schema(request=MeForm(partial=True), responses={200: MeOut, **refusals(400, 401, 403)})
+    def patch(self, request: Request) -> Response:
+        """Change the display name or the country; null clears, what is left out stays."""
+        changes = parsed(MeForm, request.data, partial=True)
+        return Response(me_of(services.update_profile(user=self._reload(request), **changes)))
+
+    @staticmethod
+    def _reload(request: Request) -> User:
+        """Authentication loads only what it needs."""
+        return User.objects.get(pk=request.user.pk)
+
+
+class SettingsView(APIView):
+    @extend_schema(responses={200: SettingsForm, **refusals(401, 403)})
+    def get(self, request: Request) -> Response:
+        """One's notification preferences and privacy settings."""
+        return self._answer(request)
+
+    @extend_schema(request=SettingsForm(partial=True), responses={200: SettingsForm, **refusals(400, 401, 403)})
+    def patch(self, request: Request) -> Response:
+        """Change some settings; those left out stay."""
+        changes = parsed(SettingsForm, request.data, partial=True)
+        services.update_settings(
+            user=request.user,
+            notifications=changes.get("notifications", {}),
+            privacy=changes.get("privacy", {}),
+        )
+        return self._answer(request)
+
+    @staticmethod
+    def _answer(request: Request) -> Response:
+        return Response(settings_of(User.objects.select_related("notification_preferences").get(pk=request.user.pk)))

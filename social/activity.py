@@ -1,0 +1,53 @@
+"""The activity feed: each user's own history, from a closed catalogue of kinds (spec section 5)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from social.models import UserActivity
+
+TITLES: Mapping[str, str] = {
+    "share_submitted": "Mining share submitted",
+    "badge_earned": "Earned badge: {name}",
+    "level_up": "Reached level {level}: {title}",
+    "game_played": "Played {game_type}",
+    "lottery_result": "Weekly lottery: ranked #{rank}",
+    "coop_joined": "Joined cooperative: {name}",
+    "coop_created": "Created cooperative: {name}",
+    "streak_milestone": "Reached {weeks}-week mining streak",
+    "worldcup_registered": "Registered for World Cup",
+    "block_found": "Found Block #{height}!",
+}
+_TITLE_LENGTH = UserActivity._meta.get_field("title").max_length
+
+
+class Activity(NamedTuple):
+    """One line to record. `values` fill the title and are kept as metadata."""
+
+    user_id: int
+    kind: str
+    values: Mapping[str, Any] = {}
+    description: str | None = None
+
+
+def record_activity(
+    *, user_id: int, kind: str, description: str | None = None, metadata: Mapping[str, Any] | None = None, **values: Any
+) -> None:
+    """Adds one line to a user's feed, in the caller's transaction.
+
+    Raises KeyError for a kind outside the catalogue or a value its title lacks.
+    """
+    record_activities([Activity(user_id, kind, {**values, **(metadata or {})}, description)])
+
+
+def record_activities(activities: Sequence[Activity]) -> None:
+    """Adds many lines in one statement, in the caller's transaction."""
+    UserActivity.objects.bulk_create(
+        UserActivity(
+            user_id=activity.user_id,
+            activity_type=activity.kind,
+            title=TITLES[activity.kind].format_map(activity.values)[:_TITLE_LENGTH],
+            description=activity.description,
+            metadata=dict(activity.values),
+        )
+        for activity in activities
+    )

@@ -1,0 +1,30 @@
+"""Guessing invite codes is bounded, per account and per address."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from rest_framework.request import Request
+
+from bitcoingame.limits import client_address, refund_attempt, spend_attempt
+from social.errors import CooperativeInactive, InvalidInviteCode
+
+
+@contextmanager
+def bounded_guess(request: Request) -> Iterator[None]:
+    """Around every look at an invite code: what does not turn out to be a wrong guess is given back.
+
+    Raises TooManyAttempts before the code is looked at.
+    """
+    limits = {f"invite-address:{client_address(request)}": settings.INVITE_GUESSES_PER_ADDRESS}
+    if request.user.is_authenticated:
+        limits[f"invite-account:{request.user.pk}"] = settings.INVITE_GUESSES_PER_ACCOUNT
+    spend_attempt(limits)
+    try:
+        yield
+    except (InvalidInviteCode, CooperativeInactive):
+        raise
+    except BaseException:
+        refund_attempt(limits)
+        raise
+    refund_attempt(limits)
