@@ -1,0 +1,42 @@
+"""Bitcoin mainnet addresses: checked by their checksum, kept in one spelling."""
+
+import re
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from btclib.script.script_pub_key import ScriptPubKey, type_and_payload
+
+from profiles.errors import InvalidAddress
+
+AddressKind = Literal["p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"]
+_KINDS = frozenset(("p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"))
+# Bounds length and alphabet before anything is decoded.
+_SHAPE = re.compile(r"[0-9A-Za-z]{26,62}")
+
+
+class Address(NamedTuple):
+    """`payload` is the key hash, script hash or output key that the address stands for."""
+
+    text: str
+    kind: AddressKind
+    payload: bytes
+
+
+@lru_cache(maxsize=4096)
+def parse_address(text: str) -> Address:
+    """Raises InvalidAddress for anything but a mainnet address of a known kind."""
+    if not _SHAPE.fullmatch(text):
+        raise InvalidAddress
+    try:
+        script = ScriptPubKey.from_address(text)
+    except ValueError:
+        raise InvalidAddress from None
+    kind, payload = type_and_payload(script.script)
+    if script.network != "mainnet" or kind not in _KINDS:
+        raise InvalidAddress
+    return Address(text.lower() if kind.startswith(("p2w", "p2t")) else text, kind, payload)  # type: ignore[arg-type]
+
+
+def normalize_address(text: str) -> str:
+    """The address in its one spelling: bech32 in lower case, Base58 as it is. Raises InvalidAddress."""
+    return parse_address(text).text
