@@ -77,14 +77,18 @@ def read_access_token(token: str) -> Claims:
     return claims
 
 
-def read_refresh_token(token: str, *, allow_expired: bool = False) -> Claims:
-    """Raises TokenExpired (unless allowed), or InvalidToken for whatever else is wrong with it."""
+def read_refresh_token(token: str) -> Claims:
+    """Raises TokenExpired, or InvalidToken for whatever else is wrong with it."""
     claims = _verified(token, _verifying_pem(), "refresh")
     if claims.jti is None:
         raise InvalidToken
-    if not allow_expired:
-        _refuse_expired(claims)
+    _refuse_expired(claims)
     return claims
+
+
+def read_any_token(token: str) -> Claims:
+    """An access or refresh token, its time not asked for. Raises InvalidToken."""
+    return _verified(token, _verifying_pem(), None)
 
 
 def can_sign() -> bool:
@@ -136,7 +140,7 @@ def _sign(claims: dict[str, Any], *, now: datetime, life: int) -> str:
 # A dashboard sends one token with every request of its life; that it was signed by this key does not change. Time
 # does, so the expiry is checked outside.
 @lru_cache(maxsize=4096)
-def _verified(token: str, pem: str, expected: TokenType) -> Claims:
+def _verified(token: str, pem: str, expected: TokenType | None) -> Claims:
     if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         raise InvalidToken
     try:
@@ -153,17 +157,19 @@ def _verified(token: str, pem: str, expected: TokenType) -> Claims:
         raise InvalidToken from None
 
 
-def _read_claims(payload: dict[str, Any], expected: TokenType) -> Claims:
+def _read_claims(payload: dict[str, Any], expected: TokenType | None) -> Claims:
     """Raises InvalidToken, InvalidAddress or ValueError where a claim is not what the platform writes there."""
-    subject, address, expiry = payload["sub"], payload["address"], payload["exp"]
-    if payload["type"] != expected or not isinstance(address, str) or not _USER_ID.fullmatch(subject):
+    kind, subject, address, expiry = (payload[name] for name in ("type", "sub", "address", "exp"))
+    if kind not in ("access", "refresh") or expected not in (kind, None):
+        raise InvalidToken
+    if not isinstance(address, str) or not _USER_ID.fullmatch(subject):
         raise InvalidToken
     if isinstance(expiry, bool) or not isinstance(expiry, int | float) or not 0 < expiry < _MAX_TIMESTAMP:
         raise InvalidToken
     if int(subject) > _MAX_USER_ID:
         raise InvalidToken
     return Claims(
-        type=expected,
+        type=kind,
         user_id=int(subject),
         btc_address=normalize_address(address),
         expires_at=datetime.fromtimestamp(expiry, UTC),

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bitcoingame.local.wallet import Wallet
 from profiles.addresses import normalize_address, parse_address
 from profiles.errors import InvalidAddress
-from profiles.tests.wallets import Wallet
 from profiles.wallet_signatures import MAX_SIGNATURE_LENGTH, verify_bip322, verify_signature
 
 VECTORS = Path(os.environ.get("VECTORS_DIR") or settings.BASE_DIR.parent / "shared" / "vectors")

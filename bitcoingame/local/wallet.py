@@ -1,4 +1,4 @@
-"""Wallets made on the spot: one key, its address of each kind, and the two ways it signs."""
+"""A wallet for development: one key, its address of each kind, and the two ways it signs."""
 
 from dataclasses import dataclass
 from hashlib import sha256
