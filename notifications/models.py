@@ -1,23 +1,37 @@
 """Stored notifications and the per-user counters that give each its place (spec section 4)."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
 from bitcoingame.fields import CascadingKey, CascadingOneToOne
 from profiles.models import User
 
+MAX_CAUSE = 128
 TYPES = ("mining", "gamification", "competition", "social", "system")
 
 
-class NotificationCounter(models.Model):
-    """The user's last seq and the exact number of unread rows, changed in the transaction that changes the rows.
+def no_rows() -> list[int]:
+    return [0] * len(TYPES)
 
-    A trigger on users inserts it, so that every recipient has a row to lock.
+
+def counts_per_type() -> ArrayField:
+    """One whole number for each of TYPES, in their order."""
+    return ArrayField(models.IntegerField(), size=len(TYPES), default=no_rows, db_default=no_rows())
+
+
+class NotificationCounter(models.Model):
+    """The user's last seq and the exact numbers of rows, changed in the transaction that changes the rows.
+
+    A trigger on users inserts it, so that every recipient has a row to lock. Whoever changes a user's notifications
+    locks this row first, several users' rows in user order. Expired rows count until they are deleted.
     """
 
     user = CascadingOneToOne(User, primary_key=True, related_name="notification_counter")
     last_seq = models.BigIntegerField(default=0, db_default=0)
     unread = models.IntegerField(default=0, db_default=0)
+    stored_by_type = counts_per_type()
+    unread_by_type = counts_per_type()
 
     class Meta:
         db_table = "notification_counters"
@@ -42,18 +56,63 @@ class Notification(models.Model):
     metadata = models.JSONField(default=dict, db_default={})
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
+    cause = models.CharField(max_length=MAX_CAUSE, null=True, blank=True, help_text="What it tells of, once.")
 
     class Meta:
         db_table = "notifications"
         indexes = [
-            models.Index(fields=["user"], name="idx_notifications_user"),
+            models.Index(fields=["user", "type", "-seq"], name="idx_notifications_user"),
             models.Index(fields=["user", "read"], name="idx_notifications_unread", condition=models.Q(read=False)),
+            models.Index(fields=["user", "-seq"], name="idx_notifications_unread_seq", condition=models.Q(read=False)),
             models.Index(fields=["created_at"], name="idx_notifications_created"),
+            models.Index(
+                fields=["user", "expires_at"],
+                name="idx_notifications_expiring",
+                condition=models.Q(expires_at__isnull=False),
+            ),
         ]
         constraints = [
+            models.UniqueConstraint(
+                fields=["user", "cause"],
+                name="a_cause_notifies_a_user_once",
+                condition=models.Q(cause__isnull=False),
+            ),
             models.UniqueConstraint(fields=["user", "seq"], name="seq_counts_each_users_notifications"),
             models.CheckConstraint(condition=models.Q(type__in=TYPES), name="type_is_one_of_the_five"),
         ]
 
     def __str__(self) -> str:
         return self.title
+
+
+class EmailDelivery(models.Model):
+    """The record of one notification's e-mail. It never goes from SENDING back to DUE unless the mail was refused."""
+
+    class State(models.TextChoices):
+        DUE = "due"
+        SENDING = "sending"
+        SENT = "sent"
+        SKIPPED = "skipped", "not wanted any more"
+        FAILED = "failed", "refused for good"
+        UNKNOWN = "unknown", "interrupted while sending"
+
+    notification = CascadingOneToOne(Notification, primary_key=True, related_name="email_delivery")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DUE, db_default=State.DUE)
+    attempts = models.SmallIntegerField(default=0, db_default=0)
+    due_at = models.DateTimeField(db_default=Now(), help_text="While sending: when the attempt began.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=256, null=True, blank=True)
+
+    class Meta:
+        db_table = "email_deliveries"
+        verbose_name_plural = "e-mail deliveries"
+        indexes = [
+            models.Index(
+                fields=["due_at", "notification"],
+                name="idx_email_deliveries_open",
+                condition=models.Q(state__in=["due", "sending"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"e-mail of notification {self.notification_id}: {self.state}"

@@ -1,0 +1,25 @@
+"""Mistakes of the code that calls, not refusals of a request: they end in a log, never in an answer."""
+
+
+class NotificationMistake(ValueError):
+    """A call that no notification can come from."""
+
+
+class UnknownKind(NotificationMistake):
+    """The kind, the type it was said to have, or its variant is not in the catalogue."""
+
+
+class MissingValue(NotificationMistake):
+    """The kind's texts speak of something the caller did not give."""
+
+
+class UnknownValue(NotificationMistake):
+    """The caller gave something the kind's texts do not speak of."""
+
+
+class BadValue(NotificationMistake):
+    """A value is not plain text of a bounded length, a number or a time."""
+
+
+class TooManyRecipients(NotificationMistake):
+    """More than one statement should carry; everyone is told by `announce_to_everyone`."""

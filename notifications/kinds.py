@@ -1,0 +1,258 @@
+"""The closed catalogue: every kind of notification there is, and how its texts come about (spec section 4)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from string import Formatter
+from typing import Any, NamedTuple
+
+from bitcoingame.text import is_forbidden
+from notifications.errors import BadValue, MissingValue, UnknownKind, UnknownValue
+
+MAX_TITLE = 256
+MAX_VALUE = 1000
+MAX_NUMBER = 2**63
+
+
+class Kind(NamedTuple):
+    """One kind. The texts name their values in braces; `descriptions` holds one text per variant, mostly just "".
+
+    `preference` is the switch in NotificationPreferences that turns the kind off; a kind without one is always wanted.
+    `lasts` is how long it is worth showing; None is for good.
+    """
+
+    type: str
+    title: str
+    descriptions: str | Mapping[str, str]
+    action_url: str
+    action_label: str
+    preference: str | None = None
+    is_mailed: bool = False
+    lasts: timedelta | None = None
+
+
+CATALOGUE: Mapping[str, Kind] = {
+    "personal_best": Kind(
+        "mining",
+        "New Best Difficulty!",
+        {
+            "": "Your best difficulty is now {difficulty:si}, up from {previous:si}.",
+            "first": "Your best difficulty is now {difficulty:si}.",
+        },
+        "/mining/difficulty",
+        "View difficulty",
+        preference="personal_best",
+        is_mailed=True,
+    ),
+    "worker_online": Kind("mining", "Worker Online", "{worker} is mining again.", "/mining/workers", "View workers"),
+    "worker_offline": Kind(
+        "mining",
+        "Worker Offline",
+        "{worker} has been offline for {minutes:minute}.",
+        "/mining/workers",
+        "View workers",
+        is_mailed=True,
+    ),
+    "streak_warning": Kind(
+        "mining",
+        "Streak Expiring Soon",
+        "Your streak of {weeks:week} ends at 00:00 UTC unless you submit a share before.",
+        "/profile/streaks",
+        "View streak",
+        lasts=timedelta(hours=6),
+    ),
+    "badge_earned": Kind(
+        "gamification",
+        'Badge Earned: "{name}"',
+        'You earned the badge "{name}" and {xp} XP.',
+        "/profile/badges",
+        "View badges",
+        preference="badge_earned",
+    ),
+    "level_up": Kind(
+        "gamification",
+        "Level Up!",
+        {"": "You reached level {level}: {title}.", "untitled": "You reached level {level}."},
+        "/profile/level",
+        "View level",
+    ),
+    "streak_extended": Kind(
+        "gamification",
+        "Streak Extended!",
+        "Your mining streak is now {weeks:week} long.",
+        "/profile/streaks",
+        "View streak",
+    ),
+    "education_recommendation": Kind(
+        "gamification",
+        "Recommended Lesson",
+        "A lesson for you: {lesson}",
+        "/learn",
+        "Start learning",
+        preference="education_recommendation",
+    ),
+    "match_starting": Kind(
+        "competition",
+        "World Cup Match Starting",
+        "{team_a} against {team_b} is starting.",
+        "/world-cup",
+        "View match",
+        preference="world_cup_match",
+        lasts=timedelta(days=1),
+    ),
+    "match_result": Kind(
+        "competition",
+        "Match Complete: {score}",
+        "{team_a} against {team_b} ended {score}.",
+        "/world-cup",
+        "View match",
+        preference="world_cup_match",
+        is_mailed=True,
+    ),
+    "lottery_results": Kind(
+        "competition",
+        "Weekly Lottery Results",
+        "You ranked #{rank} in the lottery of week {week}.",
+        "/games",
+        "View results",
+        preference="lottery_results",
+        is_mailed=True,
+    ),
+    "leaderboard_change": Kind(
+        "competition",
+        "Leaderboard Update",
+        "You moved from #{old_rank} to #{new_rank} on the {period} leaderboard.",
+        "/leaderboard",
+        "View leaderboard",
+        preference="leaderboard_change",
+    ),
+    "block_found": Kind(
+        "social",
+        "Block Found!",
+        {"": "{finder} found block #{height}.", "anonymous": "A miner found block #{height}."},
+        "/mining/blocks",
+        "View blocks",
+        preference="block_found_any",
+        is_mailed=True,
+    ),
+    "coop_activity": Kind(
+        "social",
+        "Cooperative Update",
+        {
+            "rank": "{cooperative} entered this week's top {rank}.",
+            "streak": "{cooperative} has mined for {weeks:week} in a row.",
+            "block": "{finder} found block #{height} for {cooperative}.",
+            "became_admin": "You are now the admin of {cooperative}.",
+            "dissolved": "{cooperative} has been dissolved.",
+        },
+        "/coop",
+        "View cooperative",
+        preference="coop_activity",
+    ),
+    "coop_member_joined": Kind(
+        "social",
+        "New Member Joined",
+        "{member} joined {cooperative}.",
+        "/coop",
+        "View cooperative",
+        preference="coop_activity",
+    ),
+    "coop_removed": Kind(
+        "social", "Removed from Cooperative", "You were removed from {cooperative}.", "/coop", "Find a cooperative"
+    ),
+    "maintenance": Kind(
+        "system",
+        "Scheduled Maintenance",
+        {"": "{description}", "scheduled": "{description} It starts on {starts_at:%-d %B %Y at %H:%M} UTC."},
+        "/dashboard",
+        "Go to dashboard",
+        is_mailed=True,
+    ),
+    "welcome": Kind(
+        "system",
+        "Welcome to The Bitcoin Game!",
+        "Point your miner at the pool, watch your first shares arrive and join a cooperative.",
+        "/dashboard",
+        "Go to dashboard",
+    ),
+}
+
+
+class Text(NamedTuple):
+    """What one notification says, and the values it says it with, ready for JSON."""
+
+    title: str
+    description: str
+    values: dict[str, Any]
+
+
+def find_kind(kind: str) -> Kind:
+    """Raises UnknownKind."""
+    try:
+        return CATALOGUE[kind]
+    except (KeyError, TypeError):
+        raise UnknownKind(f"There is no kind of notification called {kind!r}.") from None
+
+
+def write_text(kind: str, variant: str, values: Mapping[str, Any]) -> Text:
+    """Fills the kind's texts. Raises UnknownKind, MissingValue, UnknownValue or BadValue."""
+    title, description, named = _templates(kind, variant)
+    if missing := named - values.keys():
+        raise MissingValue(f"{kind} needs {', '.join(sorted(missing))}.")
+    if unknown := values.keys() - named:
+        raise UnknownValue(f"{kind} does not speak of {', '.join(sorted(unknown))}.")
+    clean = {name: _checked(name, value) for name, value in values.items()}
+    text = Text(_WRITER.vformat(title, (), clean), _WRITER.vformat(description, (), clean), _for_json(clean))
+    if len(text.title) > MAX_TITLE:
+        raise BadValue(f"The title of this {kind} would be longer than {MAX_TITLE} characters.")
+    return text
+
+
+@cache
+def _templates(kind: str, variant: str) -> tuple[str, str, frozenset[str]]:
+    found = find_kind(kind)
+    descriptions = found.descriptions if isinstance(found.descriptions, Mapping) else {"": found.descriptions}
+    if variant not in descriptions:
+        raise UnknownKind(f"{kind} has no variant {variant!r}; it has {', '.join(map(repr, descriptions))}.")
+    named = {name for _, name, _, _ in Formatter().parse(found.title + descriptions[variant]) if name}
+    return found.title, descriptions[variant], frozenset(named)
+
+
+def _checked(name: str, value: Any) -> Any:
+    match value:
+        case str() if 0 < len(value) <= MAX_VALUE and not value.isspace() and not any(map(is_forbidden, value)):
+            return value
+        case int() | float() if not isinstance(value, bool) and abs(value) < MAX_NUMBER:
+            return value
+        case datetime() if value.tzinfo is not None:
+            return value.astimezone(UTC)
+    raise BadValue(
+        f"{name} must be one line of plain text of 1 to {MAX_VALUE} characters, a number, or a time with its zone."
+    )
+
+
+def _for_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+class _Writer(Formatter):
+    """`{x:si}` shortens a number (1.24T); `{x:week}` counts in the noun (1 week, 5 weeks)."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "si":
+            return shorten(value)
+        if format_spec.isalpha():
+            return f"{value} {format_spec}" + ("" if value == 1 else "s")
+        return str(super().format_field(value, format_spec))
+
+
+_WRITER = _Writer()
+
+
+def shorten(number: float) -> str:
+    """Three significant digits and an SI suffix: 1_240_000_000_000 is 1.24T."""
+    for suffix in ("", "k", "M", "G", "T", "P"):
+        if abs(float(f"{number:.3g}")) < 1000:
+            return f"{number:.3g}{suffix}"
+        number /= 1000
+    return f"{number:.3g}E"

@@ -1,0 +1,140 @@
+"""Creating notifications: the one way a row of notifications comes to be."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import connection, transaction
+
+from notifications import realtime
+from notifications.errors import BadValue, NotificationMistake, TooManyRecipients
+from notifications.frames import notification_event
+from notifications.kinds import Kind, Text, find_kind, write_text
+from notifications.models import MAX_CAUSE
+
+MAX_RECIPIENTS = 10_000
+
+_CREATE = """
+SELECT * FROM create_notifications(
+    %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+class PersonalNotification(NamedTuple):
+    """One user's notification in a batch of the same kind, with values of its own."""
+
+    user_id: int
+    cause: str
+    values: Mapping[str, Any]
+    variant: str = ""
+
+
+class Stored(NamedTuple):
+    """A notification as the database numbered it; `mails` is how many of the whole call are due by e-mail too."""
+
+    id: int
+    user_id: int
+    seq: int
+    cause: str
+    created_at: datetime
+    mails: int
+
+
+def create_notification(*, kind: str, recipients: Iterable[int], cause: str, variant: str = "", **values: Any) -> int:
+    """Tells the recipients the same thing and returns how many were told; call it in the transaction of the cause.
+
+    Who is suspended, has switched the kind (or inApp) off, or was told of this cause before, is passed over. The rows
+    commit with the transaction and are pushed after it. `values` fill the texts of the kind's catalogue entry.
+    The recipients' counters stay locked until the commit: a transaction that notifies twice does so for users in
+    ascending order, or for the same ones.
+
+    Raises UnknownKind, MissingValue, UnknownValue, BadValue or TooManyRecipients, all mistakes of the caller.
+    """
+    text = write_text(kind, variant, values)
+    user_ids = sorted(set(recipients))
+    return _create(kind, user_ids, [1] * len(user_ids), [cause], [text])
+
+
+def create_notifications(*, kind: str, items: Sequence[PersonalNotification]) -> int:
+    """`create_notification` for many users with values of their own, in one statement.
+
+    A user may have several items: they are numbered in the order given.
+    """
+    unique: dict[tuple[int, str], PersonalNotification] = {}
+    for item in items:
+        unique.setdefault((item.user_id, item.cause), item)
+    texts = [write_text(kind, item.variant, item.values) for item in unique.values()]
+    user_ids = [user_id for user_id, _ in unique]
+    return _create(kind, user_ids, range(1, len(texts) + 1), [cause for _, cause in unique], texts)
+
+
+def _create(
+    kind: str, user_ids: Sequence[int], text_numbers: Sequence[int], causes: Sequence[str], texts: Sequence[Text]
+) -> int:
+    _check_call(user_ids, causes)
+    found = find_kind(kind)
+    if not user_ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_CREATE, [list(user_ids), list(text_numbers), *_columns(causes, texts), *_scalars(kind, found)])
+        stored = [Stored(*row) for row in cursor.fetchall()]
+    if stored:
+        told = {
+            (user_id, causes[number - 1]): texts[number - 1]
+            for user_id, number in zip(user_ids, text_numbers, strict=True)
+        }
+        rows = [_row(kind, found, told[row.user_id, row.cause], row) for row in stored]
+        transaction.on_commit(partial(_push, rows), robust=True)
+    return len(stored)
+
+
+def _check_call(user_ids: Sequence[int], causes: Sequence[str]) -> None:
+    if not connection.in_atomic_block:
+        raise NotificationMistake("Notifications are created inside the transaction of their cause.")
+    if len(user_ids) > MAX_RECIPIENTS:
+        raise TooManyRecipients(f"{len(user_ids)} recipients are more than {MAX_RECIPIENTS}; use announce_to_everyone.")
+    if not all(0 < len(cause) <= MAX_CAUSE for cause in causes):
+        raise BadValue(f"A cause has 1 to {MAX_CAUSE} characters.")
+
+
+def _columns(causes: Sequence[str], texts: Sequence[Text]) -> list[Any]:
+    return [
+        list(causes),
+        [text.title for text in texts],
+        [text.description for text in texts],
+        [orjson.dumps(text.values).decode() for text in texts],
+    ]
+
+
+def _scalars(kind: str, found: Kind) -> list[Any]:
+    return [
+        found.type,
+        kind,
+        found.preference or "",
+        found.action_url,
+        found.action_label,
+        found.is_mailed,
+        found.lasts,
+    ]
+
+
+def _row(kind: str, found: Kind, text: Text, stored: Stored) -> dict[str, Any]:
+    return {
+        "id": stored.id,
+        "user_id": stored.user_id,
+        "seq": stored.seq,
+        "type": found.type,
+        "subtype": kind,
+        "title": text.title,
+        "description": text.description,
+        "created_at": stored.created_at,
+        "read": False,
+        "action_url": found.action_url,
+        "action_label": found.action_label,
+    }
+
+
+def _push(rows: Sequence[Mapping[str, Any]]) -> None:
+    realtime.publish([(row["user_id"], notification_event(row)) for row in rows])

@@ -1,0 +1,234 @@
+"""The catalogue is the one of the specification, and its texts say what happened."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from notifications.errors import BadValue, MissingValue, NotificationMistake, UnknownKind, UnknownValue
+from notifications.kinds import CATALOGUE, shorten, write_text
+from notifications.models import TYPES
+from notifications.preferences import default_preferences, should_deliver
+from profiles.models import NotificationPreferences
+
+# type, subtype, title, preference, e-mail, page: section 4.
+SPECIFIED = """
+mining       personal_best             New Best Difficulty!         personal_best             mail /mining/difficulty
+mining       worker_online             Worker Online                -                         -    /mining/workers
+mining       worker_offline            Worker Offline               -                         mail /mining/workers
+mining       streak_warning            Streak Expiring Soon         -                         -    /profile/streaks
+gamification badge_earned              Badge Earned: "{name}"       badge_earned              -    /profile/badges
+gamification level_up                  Level Up!                    -                         -    /profile/level
+gamification streak_extended           Streak Extended!             -                         -    /profile/streaks
+gamification education_recommendation  Recommended Lesson           education_recommendation  -    /learn
+competition  match_starting            World Cup Match Starting     world_cup_match           -    /world-cup
+competition  match_result              Match Complete: {score}      world_cup_match           mail /world-cup
+competition  lottery_results           Weekly Lottery Results       lottery_results           mail /games
+competition  leaderboard_change        Leaderboard Update           leaderboard_change        -    /leaderboard
+social       block_found               Block Found!                 block_found_any           mail /mining/blocks
+social       coop_activity             Cooperative Update           coop_activity             -    /coop
+social       coop_member_joined        New Member Joined            coop_activity             -    /coop
+social       coop_removed              Removed from Cooperative     -                         -    /coop
+system       maintenance               Scheduled Maintenance        -                         mail /dashboard
+system       welcome                   Welcome to The Bitcoin Game! -                         -    /dashboard
+"""
+
+SAMPLES = [
+    (
+        "personal_best",
+        "",
+        {"difficulty": 1.2404e12, "previous": 830e9},
+        "Your best difficulty is now 1.24T, up from 830G.",
+    ),
+    ("personal_best", "first", {"difficulty": 999}, "Your best difficulty is now 999."),
+    ("worker_online", "", {"worker": "bitaxe-1"}, "bitaxe-1 is mining again."),
+    ("worker_offline", "", {"worker": "bitaxe-1", "minutes": 30}, "bitaxe-1 has been offline for 30 minutes."),
+    (
+        "streak_warning",
+        "",
+        {"weeks": 1},
+        "Your streak of 1 week ends at 00:00 UTC unless you submit a share before.",
+    ),
+    ("badge_earned", "", {"name": "Block Party", "xp": 500}, 'You earned the badge "Block Party" and 500 XP.'),
+    ("level_up", "", {"level": 7, "title": "Hash Hero"}, "You reached level 7: Hash Hero."),
+    ("level_up", "untitled", {"level": 7}, "You reached level 7."),
+    ("streak_extended", "", {"weeks": 12}, "Your mining streak is now 12 weeks long."),
+    ("education_recommendation", "", {"lesson": "What is a nonce?"}, "A lesson for you: What is a nonce?"),
+    ("match_starting", "", {"team_a": "Brazil", "team_b": "Ghana"}, "Brazil against Ghana is starting."),
+    (
+        "match_result",
+        "",
+        {"team_a": "Brazil", "team_b": "Ghana", "score": "2-1"},
+        "Brazil against Ghana ended 2-1.",
+    ),
+    ("lottery_results", "", {"rank": 3, "week": "2026-W47"}, "You ranked #3 in the lottery of week 2026-W47."),
+    (
+        "leaderboard_change",
+        "",
+        {"old_rank": 17, "new_rank": 9, "period": "weekly"},
+        "You moved from #17 to #9 on the weekly leaderboard.",
+    ),
+    ("block_found", "", {"finder": "Alice", "height": 900123}, "Alice found block #900123."),
+    ("block_found", "anonymous", {"height": 900123}, "A miner found block #900123."),
+    ("coop_activity", "rank", {"cooperative": "Hash Pirates", "rank": 10}, "Hash Pirates entered this week's top 10."),
+    (
+        "coop_activity",
+        "streak",
+        {"cooperative": "Hash Pirates", "weeks": 4},
+        "Hash Pirates has mined for 4 weeks in a row.",
+    ),
+    (
+        "coop_activity",
+        "block",
+        {"finder": "Bob", "height": 900123, "cooperative": "Hash Pirates"},
+        "Bob found block #900123 for Hash Pirates.",
+    ),
+    ("coop_activity", "became_admin", {"cooperative": "Hash Pirates"}, "You are now the admin of Hash Pirates."),
+    ("coop_activity", "dissolved", {"cooperative": "Hash Pirates"}, "Hash Pirates has been dissolved."),
+    ("coop_member_joined", "", {"member": "Bob", "cooperative": "Hash Pirates"}, "Bob joined Hash Pirates."),
+    ("coop_removed", "", {"cooperative": "Hash Pirates"}, "You were removed from Hash Pirates."),
+    ("maintenance", "", {"description": "The pool restarts."}, "The pool restarts."),
+    (
+        "maintenance",
+        "scheduled",
+        {
+            "description": "The pool restarts.",
+            "starts_at": datetime(2026, 12, 1, 20, 30, tzinfo=timezone(timedelta(hours=2))),
+        },
+        "The pool restarts. It starts on 1 December 2026 at 18:30 UTC.",
+    ),
+    (
+        "welcome",
+        "",
+        {},
+        "Point your miner at the pool, watch your first shares arrive and join a cooperative.",
+    ),
+]
+
+
+def test_the_catalogue_is_the_specified_one():
+    rows = [
+        (kind.type, subtype, kind.title, kind.preference or "-", "mail" if kind.is_mailed else "-", kind.action_url)
+        for subtype, kind in CATALOGUE.items()
+    ]
+    assert [" ".join(row) for row in rows] == [" ".join(line.split()) for line in SPECIFIED.strip().splitlines()]
+
+
+def test_every_kind_is_well_formed():
+    assert {kind.type for kind in CATALOGUE.values()} == set(TYPES)
+    columns = {field.name for field in NotificationPreferences._meta.concrete_fields}
+    for subtype, kind in CATALOGUE.items():
+        assert kind.preference is None or kind.preference in columns, subtype
+        assert 0 < len(kind.action_label) <= 64, subtype
+
+
+def test_every_text_of_every_kind_has_a_sample():
+    texts = {
+        (subtype, variant)
+        for subtype, kind in CATALOGUE.items()
+        for variant in ([""] if isinstance(kind.descriptions, str) else kind.descriptions)
+    }
+    assert {(kind, variant) for kind, variant, _, _ in SAMPLES} == texts
+
+
+@pytest.mark.parametrize(("kind", "variant", "values", "description"), SAMPLES)
+def test_texts_say_what_happened_with_the_real_values(kind, variant, values, description):
+    assert write_text(kind, variant, values).description == description
+
+
+def test_titles_carry_their_values():
+    assert write_text("badge_earned", "", {"name": "Block Party", "xp": 1}).title == 'Badge Earned: "Block Party"'
+    match = {"team_a": "Brazil", "team_b": "Ghana", "score": "2-1"}
+    assert write_text("match_result", "", match).title == "Match Complete: 2-1"
+
+
+def test_values_are_kept_ready_for_json():
+    starts_at = datetime(2026, 12, 1, 18, 30, tzinfo=UTC)
+    text = write_text("maintenance", "scheduled", {"description": "Soon.", "starts_at": starts_at})
+    assert text.values == {"description": "Soon.", "starts_at": "2026-12-01T18:30:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "variant", "values", "mistake"),
+    [
+        ("party", "", {}, UnknownKind),
+        (None, "", {}, UnknownKind),
+        ("Welcome", "", {}, UnknownKind),
+        ("welcome", "again", {}, UnknownKind),
+        ("coop_activity", "", {"cooperative": "Hash Pirates"}, UnknownKind),
+        ("worker_offline", "", {"worker": "bitaxe-1"}, MissingValue),
+        ("worker_online", "", {"worker": "bitaxe-1", "minutes": 3}, UnknownValue),
+        ("worker_online", "", {"worker": ""}, BadValue),
+        ("worker_online", "", {"worker": " "}, BadValue),
+        ("worker_online", "", {"worker": "a\nb"}, BadValue),
+        ("worker_online", "", {"worker": "a\x00b"}, BadValue),
+        ("worker_online", "", {"worker": "a\u2028b"}, BadValue),
+        ("worker_online", "", {"worker": "\ud800"}, BadValue),
+        ("worker_online", "", {"worker": "a" * 1001}, BadValue),
+        ("worker_online", "", {"worker": None}, BadValue),
+        ("worker_online", "", {"worker": ["a"]}, BadValue),
+        ("worker_online", "", {"worker": True}, BadValue),
+        ("level_up", "untitled", {"level": float("nan")}, BadValue),
+        ("level_up", "untitled", {"level": float("inf")}, BadValue),
+        ("level_up", "untitled", {"level": 10**400}, BadValue),
+        ("maintenance", "scheduled", {"description": "a", "starts_at": datetime(2026, 1, 1)}, BadValue),
+        ("badge_earned", "", {"name": "a" * 250, "xp": 1}, BadValue),
+    ],
+)
+def test_mistakes_are_errors_at_the_call(kind, variant, values, mistake):
+    with pytest.raises(mistake) as raised:
+        write_text(kind, variant, values)
+    assert isinstance(raised.value, NotificationMistake)
+    assert isinstance(raised.value, ValueError)
+
+
+def test_braces_in_values_stay_braces():
+    assert write_text("worker_online", "", {"worker": "{0.__class__}"}).description == "{0.__class__} is mining again."
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (1, "1"), (999.4, "999"), (999.6, "1k"), (1_240_000_000_000, "1.24T"), (5e15, "5P"), (2.5e18, "2.5E")],
+)
+def test_numbers_are_shortened(number, text):
+    assert shorten(number) == text
+
+
+def test_default_preferences():
+    assert default_preferences() == {
+        "personalBest": True,
+        "badgeEarned": True,
+        "educationRecommendation": False,
+        "worldCupMatch": True,
+        "lotteryResults": True,
+        "leaderboardChange": False,
+        "blockFoundAny": False,
+        "coopActivity": False,
+        "inApp": True,
+        "browserPush": False,
+        "emailNotifications": False,
+        "email": None,
+    }
+
+
+def test_should_deliver_obeys_the_kinds_switch():
+    for subtype, kind in CATALOGUE.items():
+        by_default = kind.preference not in (
+            "education_recommendation",
+            "leaderboard_change",
+            "block_found_any",
+            "coop_activity",
+        )
+        assert should_deliver(default_preferences(), kind.type, subtype) is by_default
+        assert should_deliver({}, kind.type, subtype) is by_default
+    assert should_deliver({"coopActivity": True}, "social", "coop_member_joined")
+    assert not should_deliver({"worldCupMatch": False}, "competition", "match_starting")
+
+
+def test_nothing_is_delivered_with_in_app_off():
+    assert not any(should_deliver({"inApp": False}, kind.type, subtype) for subtype, kind in CATALOGUE.items())
+
+
+@pytest.mark.parametrize(("type_", "subtype"), [("mining", "party"), ("social", "welcome"), ("news", "welcome")])
+def test_should_deliver_knows_only_the_catalogue(type_, subtype):
+    with pytest.raises(UnknownKind):
+        should_deliver(default_preferences(), type_, subtype)
