@@ -3,29 +3,50 @@
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from btclib.b32 import address_from_witness
 from django.db import close_old_connections, connection
+from django.utils import timezone
+from factory import Sequence
+from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
 from profiles.models import User
+from profiles.tokens import issue_pair
 from social.models import Cooperative
 from social.services import create_cooperative, join_cooperative
 
 _numbers = count(1)
 
 
+class UserFactory(DjangoModelFactory[User]):
+    """Miners without a name, each with a real address of their own."""
+
+    class Meta:
+        model = User
+
+    btc_address = Sequence(lambda number: address_from_witness(0, number.to_bytes(20, "little")))
+
+
 def make_user(name: str | None = None, **fields: Any) -> User:
-    number = next(_numbers)
-    fields.setdefault("btc_address", f"bc1qtest{number:0>34}")
-    return User.objects.create(display_name=name, **fields)
+    return UserFactory.create(display_name=name, **fields)
 
 
 def client_of(user: User | None) -> APIClient:
+    """A client that sends the user's access token, signed by the real key; None is somebody not signed in."""
     client = APIClient()
     if user is not None:
-        client.force_authenticate(user)
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {access_token(user)}")
     return client
+
+
+def access_token(user: User) -> str:
+    assert user.btc_address is not None
+    return issue_pair(
+        user_id=user.pk, btc_address=user.btc_address, family=uuid4(), refresh_jti=uuid4(), now=timezone.now()
+    ).access_token
 
 
 def make_cooperative(admin: User, *members: User, name: str | None = None, motto: str | None = None) -> Cooperative:
@@ -53,7 +74,7 @@ def charlie(db: None) -> User:
 
 @pytest.fixture
 def at_once(transactional_db: None) -> Iterator[Callable[[list[Callable[[], Any]]], list[Any]]]:
-    """Runs calls in threads that start together, each on its own connection; answers results or exceptions, in order."""
+    """Runs calls in threads that start together, each on its own connection; answers results or errors, in order."""
     from concurrent.futures import ThreadPoolExecutor
     from threading import Barrier
 

@@ -40,7 +40,7 @@ def get_public_stats(address: str) -> Row | None:
         "game_state__total_shares",
         "game_state__blocks_found",
         "game_state__current_streak",
-        badges=ArraySubquery(badges),
+        slugs=ArraySubquery(badges),
     )
 
 

@@ -49,7 +49,9 @@ class ProfileStatsOut(ReadSerializer):
     total_shares = serializers.IntegerField(source="game_state__total_shares")
     blocks_found = serializers.IntegerField(source="game_state__blocks_found")
     current_streak = serializers.IntegerField(source="game_state__current_streak", help_text="In weeks.")
-    badges = serializers.ListField(child=serializers.CharField(), help_text="Slugs, in the order earned.")
+    badges = serializers.ListField(
+        source="slugs", child=serializers.CharField(), help_text="Slugs, in the order earned."
+    )
 
 
 class SectionSerializer(serializers.Serializer):

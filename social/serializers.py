@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from bitcoingame.api import IdField, LineField, PageQuery, ReadSerializer, StrictCharField
@@ -62,6 +63,7 @@ class CooperativeOut(ReadSerializer):
     invite_code = serializers.CharField(allow_null=True, help_text="Null unless the asker is a member.")
 
 
+@extend_schema_serializer(many=False)
 class CooperativeListOut(serializers.Serializer):
     cooperatives = CooperativeOut(many=True)
     total = serializers.IntegerField()
