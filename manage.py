@@ -4,7 +4,16 @@
 import os
 import sys
 
-WITHOUT_SERVERS = {"help", "version", "check", "collectstatic", "spectacular", "makemessages", "compilemessages"}
+WITHOUT_SERVERS = {
+    "help",
+    "version",
+    "check",
+    "collectstatic",
+    "spectacular",
+    "makemessages",
+    "compilemessages",
+    "wallet",
+}
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from bitcoingame.local.wallet import Wallet
@@ -519,3 +520,19 @@ def test_no_token_signature_or_nonce_reaches_the_log(caplog) -> None:
     get_me("nonsense")
     secrets = [body["signature"], body["nonce"], session["access_token"], session["refresh_token"], "nonsense"]
     assert [secret for secret in secrets if secret in caplog.text] == []
+
+
+def test_the_schema_says_how_to_sign_in() -> None:
+    schema = SchemaGenerator().get_schema(public=True)
+    assert schema["components"]["securitySchemes"] == {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    for action, optional in (
+        ("challenge", None),
+        ("verify", None),
+        ("refresh", None),
+        ("logout", [{}, {"bearer": []}]),
+    ):
+        operation = schema["paths"][f"{URL}{action}"]["post"]
+        assert operation.get("security") == optional
+        assert operation["requestBody"] and {"200", "400", "404"} <= set(operation["responses"])

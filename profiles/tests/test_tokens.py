@@ -90,7 +90,7 @@ def test_a_token_carries_the_claims_the_platform_expects() -> None:
 
 def test_the_platforms_own_tokens_are_read_with_its_public_key_alone(settings) -> None:
     settings.JWT_PRIVATE_KEY, settings.JWT_PUBLIC_KEY = "", public_pem("platform")
-    claims = tokens.read_access_token(forge(aud="dashboard", jti=12))
+    claims = tokens.read_access_token(forge(aud="dashboard", jti=12, family="desktop"))
     assert (claims.user_id, claims.btc_address, claims.jti, claims.family) == (7, ADDRESS, None, None)
     assert not tokens.can_sign()
 
@@ -239,6 +239,9 @@ def test_keys_that_cannot_work_end_the_start(settings) -> None:
     with pytest.raises(ImproperlyConfigured, match="JWT_PUBLIC_KEY must be an RSA public key"):
         tokens.check_keys()
     settings.JWT_PUBLIC_KEY = ""
+    settings.JWT_PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
+    with pytest.raises(ImproperlyConfigured, match="JWT_PRIVATE_KEY must be an RSA private key"):
+        tokens.check_keys()
     curve_key = ec.generate_private_key(ec.SECP256R1())
     settings.JWT_PRIVATE_KEY = curve_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     with pytest.raises(ImproperlyConfigured, match="JWT_PRIVATE_KEY must be an RSA private key"):

@@ -13,6 +13,7 @@ from bitcoingame.local.wallet import Wallet
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()
     help = "A throwaway wallet for trying sign-in by hand. Development only."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
