@@ -54,7 +54,9 @@ _PROBES = {"/healthz": healthz, "/readyz": readyz}
 def _answer(body: dict[str, str], status: int) -> HttpResponse:
     content = orjson.dumps(body)
     headers = {"Cache-Control": "no-store", "Content-Length": str(len(content))}
-    return HttpResponse(content, status=status, content_type="application/json", headers=headers)
+    response = HttpResponse(content, status=status, content_type="application/json", headers=headers)
+    response._has_been_logged = True  # type: ignore[attr-defined] # a probe's 503 is an answer, not an error to log
+    return response
 
 
 def _database_answers() -> bool:

@@ -19,7 +19,10 @@ _PR_SET_KEEPCAPS = 8
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _CAP_DAC_OVERRIDE = 1
+_CAP_SETPCAP = 8
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -152,20 +155,23 @@ def _can_reach(user: pwd.struct_passwd, program: Path, directory: Path) -> bool:
 def _keep_reach_of_root(*, then: Callable[[], None]) -> None:
     """Keep, as an unprivileged user, the one capability that opens a checkout under a closed directory such as /root.
 
-    PostgreSQL only refuses to be the user root. The capability has to be inheritable and ambient to survive exec.
+    PostgreSQL only refuses to be the user root. The capability has to be inheritable and ambient to survive exec, and
+    access(2), by which PostgreSQL looks for its own programs, heeds it under one of the "secure bits" only.
     """
-
-    class Header(ctypes.Structure):
-        _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
-
-    class Sets(ctypes.Structure):
-        _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
-
-    bit = 1 << _CAP_DAC_OVERRIDE
-    sets = (Sets * 2)(Sets(bit, bit, bit), Sets(0, 0, 0))
-    header = Header(_CAPABILITY_VERSION_3, 0)
-    if _libc.capset(ctypes.byref(header), sets) or _libc.prctl(
-        _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0
-    ):
-        raise OSError(ctypes.get_errno(), "no capability to enter the checkout")
+    _set_capabilities(_CAP_DAC_OVERRIDE, _CAP_SETPCAP)
+    _require(_libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
+    _require(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0))
+    _set_capabilities(_CAP_DAC_OVERRIDE)
     then()
+
+
+def _set_capabilities(*capabilities: int) -> None:
+    bits = sum(1 << capability for capability in capabilities)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    effective_permitted_inheritable = (ctypes.c_uint32 * 6)(bits, bits, bits, 0, 0, 0)
+    _require(_libc.capset(header, effective_permitted_inheritable))
+
+
+def _require(result: int) -> None:
+    if result:
+        raise OSError(ctypes.get_errno(), "no capability to enter the checkout")
