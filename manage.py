@@ -18,9 +18,9 @@ WITHOUT_SERVERS = {
 
 def main() -> None:
     os.environ.setdefault("ENVIRONMENT", "development")
-    from bitcoingame.start import load_settings
+    from bitcoingame.start import set_up
 
-    load_settings()
+    set_up()
     from django.conf import settings
     from django.core.management import execute_from_command_line
 

@@ -1,8 +1,8 @@
 """HTTP on an ASGI server: `uvicorn bitcoingame.asgi:application`."""
 
-from bitcoingame.start import load_settings
+from bitcoingame.start import set_up
 
-load_settings()
+set_up()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402 - the settings come first
 from django.core.asgi import get_asgi_application  # noqa: E402

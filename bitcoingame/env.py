@@ -6,7 +6,8 @@ counts as unset, because that is what compose files produce for a missing one.
 """
 
 import os
-from urllib.parse import urlsplit
+import re
+from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
@@ -14,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+_DATABASE_PATH = re.compile(r"(/\d*)?")
 
 
 def text(name: str, default: str | None = None) -> str:
@@ -50,18 +52,49 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 -
 
 
 def words(name: str, default: str | None = "") -> list[str]:
-    """A comma-separated list; empty items are dropped."""
-    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+    """A comma-separated list, empty items dropped; without a default it must have one."""
+    found = [word.strip() for word in text(name, default).split(",") if word.strip()]
+    if default is None and not found:
+        raise ImproperlyConfigured(f"{name} must be set.")
+    return found
 
 
 def origins(name: str, default: str | None = "") -> list[str]:
     """Browser origins, each `scheme://host[:port]` and nothing more."""
     found = words(name, default)
     for origin in found:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
+        if not _is_origin(origin):
             raise ImproperlyConfigured(f"{name} must list origins such as https://example.com, not {origin!r}.")
     return found
+
+
+def origin(name: str, default: str | None = None) -> str:
+    """One origin: `scheme://host[:port]`, a slash at its end dropped."""
+    value = text(name, default).removesuffix("/")
+    if not _is_origin(value):
+        raise ImproperlyConfigured(f"{name} must be an origin such as https://example.com, not {value!r}.")
+    return value
+
+
+def _is_origin(value: str) -> bool:
+    parts = _split(value)
+    return bool(
+        parts
+        and parts.scheme in ("http", "https")
+        and parts.hostname
+        and not parts.username
+        and f"{parts.scheme}://{parts.netloc}" == value
+    )
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL whose host and port make sense."""
+    try:
+        parts = urlsplit(url)
+        has_sound_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return None
+    return parts if has_sound_port and not re.search(r"[\s\x00-\x1f]", url) else None
 
 
 def database_url(name: str, default: str | None = None) -> dict[str, str]:
@@ -73,15 +106,22 @@ def database_url(name: str, default: str | None = None) -> dict[str, str]:
         parts = {key: str(part) for key, part in conninfo_to_dict(value).items()}
     except ProgrammingError:
         raise ImproperlyConfigured(f"{name} must be a URL such as postgresql://user:password@host/name.") from None
+    if not all(port.isdecimal() and 0 < int(port) < 65536 for port in parts.get("port", "5432").split(",")):
+        raise ImproperlyConfigured(f"{name} must have a port between 1 and 65535.")
     if not parts.get("dbname"):
         raise ImproperlyConfigured(f"{name} must name a database, as in postgresql://user:password@host/name.")
     return parts
 
 
 def redis_url(name: str, default: str | None = None) -> str:
+    """The URL of Redis or Valkey; errors never repeat it, it may hold a password."""
     value = text(name, default)
-    parts = urlsplit(value)
-    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.netloc or parts.scheme == "unix"):
+    parts = _split(value)
+    is_remote = (
+        parts and parts.scheme in ("redis", "rediss") and parts.hostname and _DATABASE_PATH.fullmatch(parts.path)
+    )
+    is_local = parts and parts.scheme == "unix" and parts.path.startswith("/")
+    if not (is_remote or is_local):
         raise ImproperlyConfigured(f"{name} must be a URL such as redis://host:6379/0.")
     return value
 

@@ -29,7 +29,7 @@ if not DEVELOPMENT and len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters in production.")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEVELOPMENT else None)
 DASHBOARD_ORIGINS = env.origins("DASHBOARD_ORIGINS", "http://localhost:5173" if DEVELOPMENT else None)
-PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000" if DEVELOPMENT else None).rstrip("/")
+PUBLIC_URL = env.origin("PUBLIC_URL", "http://localhost:8000" if DEVELOPMENT else None)
 
 # How many of our own proxies stand in front; only the address they saw is believed, never the client's own claim.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=0, maximum=10)

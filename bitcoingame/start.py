@@ -2,16 +2,31 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 
 def load_settings() -> None:
     """Load the settings; wrong ones end the process with their one sentence on stderr and exit code 1."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bitcoingame.settings")
-    from django.conf import settings
+    with _one_sentence():
+        settings.INSTALLED_APPS  # noqa: B018 - the first access loads them
 
+
+def set_up() -> None:
+    """Load the settings and the apps, some of which check what they were given; errors as in load_settings."""
+    load_settings()
+    with _one_sentence():
+        django.setup()
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
     try:
-        settings._setup()  # type: ignore[misc]
+        yield
     except ImproperlyConfigured as error:
         sys.exit(str(error))

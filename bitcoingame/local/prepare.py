@@ -1,14 +1,12 @@
 """Brings the development database up to date: migrations, then demo data where there is none."""
 
-from bitcoingame.start import load_settings
+from django.core.management import call_command, get_commands
+
+from bitcoingame.start import set_up
 
 
 def main() -> None:
-    load_settings()
-    import django
-    from django.core.management import call_command, get_commands
-
-    django.setup()
+    set_up()
     call_command("migrate", interactive=False, verbosity=0)
     if "load_demo" in get_commands():
         call_command("load_demo")

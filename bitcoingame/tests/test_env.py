@@ -1,0 +1,196 @@
+"""Wrong configuration ends the start with one sentence that names the variable."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from bitcoingame import env
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def key_pair() -> tuple[str, str]:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+PRODUCTION = {
+    "SECRET_KEY": "correct-horse-battery-staple-and-then-some",
+    "DATABASE_URL": "postgresql://service:pass@localhost/service",
+    "REDIS_URL": "redis://localhost:6379/0",
+    "ALLOWED_HOSTS": "api.example.com",
+    "DASHBOARD_ORIGINS": "https://example.com",
+    "PUBLIC_URL": "https://api.example.com",
+    "JWT_PUBLIC_KEY": key_pair()[1],
+}
+
+
+def start(**environment: str) -> tuple[int, str]:
+    """The exit code and stderr of a process that does what every entry point does first."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from bitcoingame.start import set_up; set_up()"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_production_starts_with_everything_set() -> None:
+    assert start(**PRODUCTION) == (0, "")
+
+
+@pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "JWT_PUBLIC_KEY"])
+def test_production_refuses_to_start_without(name: str) -> None:
+    rest = {key: value for key, value in PRODUCTION.items() if key != name}
+    assert start(**rest) == (1, f"{name} must be set.\n")
+
+
+def test_production_refuses_to_start_without_a_key() -> None:
+    rest = {key: value for key, value in PRODUCTION.items() if key != "JWT_PUBLIC_KEY"}
+    assert start(**rest) == (1, "JWT_PUBLIC_KEY or JWT_PRIVATE_KEY must be set.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SECRET_KEY", "short", "SECRET_KEY must have at least 32 characters in production."),
+        ("DEBUG", "true", "DEBUG must be off in production."),
+        ("DEBUG", "maybe", "DEBUG must be true or false, not 'maybe'."),
+        ("ENVIRONMENT", "staging", "ENVIRONMENT must be one of development, production, not 'staging'."),
+        ("JWT_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----", "JWT_PUBLIC_KEY must be an RSA public key in PEM form."),
+    ],
+)
+def test_production_refuses_to_start_with(name: str, value: str, sentence: str) -> None:
+    assert start(**{**PRODUCTION, name: value}) == (1, f"{sentence}\n")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [["manage.py", "check"], ["manage.py", "migrate"], ["manage.py", "rqworker"], ["-m", "bitcoingame.local"]]
+    + [["-c", f"import bitcoingame.{name}"] for name in ("wsgi", "asgi")],
+)
+def test_every_entry_point_ends_with_the_sentence(module: list[str]) -> None:
+    environment = {"PATH": os.environ["PATH"], **PRODUCTION, "ENVIRONMENT": "production", "REDIS_URL": "localhost"}
+    done = subprocess.run(
+        [sys.executable, *module], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    sentence = "REDIS_URL must be a URL such as redis://host:6379/0.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
+
+
+def test_make_run_is_for_development_only() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bitcoingame.local"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **PRODUCTION, "ENVIRONMENT": "production"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "`make run` is for development: ENVIRONMENT must not be set to anything else.\n"
+
+
+@pytest.mark.parametrize(
+    ("reader", "value", "expected"),
+    [
+        (env.text, " word ", "word"),
+        (env.integer, "12", 12),
+        (env.words, "a, b,,c ", ["a", "b", "c"]),
+        (env.origins, "https://a.example,http://localhost:5173", ["https://a.example", "http://localhost:5173"]),
+        (env.origin, "https://a.example/", "https://a.example"),
+        (env.redis_url, "rediss://:secret@host:6380/1", "rediss://:secret@host:6380/1"),
+        (env.redis_url, "unix:///run/valkey.sock", "unix:///run/valkey.sock"),
+        (
+            env.database_url,
+            "postgres://me:a%40b@host:5433/game?sslmode=require",
+            {"user": "me", "password": "a@b", "host": "host", "port": "5433", "dbname": "game", "sslmode": "require"},
+        ),
+        (env.pem, "-----BEGIN X-----\\nabc", "-----BEGIN X-----\nabc"),
+    ],
+)
+def test_reads(monkeypatch: pytest.MonkeyPatch, reader: Any, value: str, expected: Any) -> None:
+    monkeypatch.setenv("NAME", value)
+    assert (reader("NAME", 1) if reader is env.integer else reader("NAME")) == expected
+
+
+@pytest.mark.parametrize(
+    ("reader", "value", "sentence"),
+    [
+        (lambda name: env.boolean(name, default=True), "2", "NAME must be true or false, not '2'."),
+        (lambda name: env.integer(name, 5), "five", "NAME must be a whole number, not 'five'."),
+        (lambda name: env.integer(name, 5, minimum=1, maximum=9), "10", "NAME must be between 1 and 9, not 10."),
+        (lambda name: env.choice(name, ("a", "b"), "a"), "c", "NAME must be one of a, b, not 'c'."),
+        (lambda name: env.words(name, None), ", ,", "NAME must be set."),
+        (env.origin, "https://u@b.c", "NAME must be an origin such as https://example.com, not 'https://u@b.c'."),
+        (env.database_url, "postgresql://h:none/d", "NAME must have a port between 1 and 65535."),
+        (
+            env.database_url,
+            "postgresql://h/",
+            "NAME must name a database, as in postgresql://user:password@host/name.",
+        ),
+        (env.pem, "/nowhere", "NAME must be a PEM key or the path of a file that holds one."),
+        (env.pem, str(ROOT / "manage.py"), "NAME must be a PEM key or the path of a file that holds one."),
+    ],
+)
+def test_refuses(monkeypatch: pytest.MonkeyPatch, reader: Any, value: str, sentence: str) -> None:
+    monkeypatch.setenv("NAME", value)
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        reader("NAME")
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize("bad", ["a.b", "https://a.b/", "ftp://a.b", "https://", "https://a:x", "https://[a"])
+def test_refuses_what_is_no_origin(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+    monkeypatch.setenv("NAME", f"https://a.example,{bad}")
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        env.origins("NAME")
+    assert str(refusal.value) == f"NAME must list origins such as https://example.com, not {bad!r}."
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["localhost", "http://h", "redis://", "redis://h:port/0", "redis://h:0", "redis://[h", "redis://h/x", "unix:"],
+)
+def test_refuses_what_is_no_redis(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+    monkeypatch.setenv("NAME", bad)
+    with pytest.raises(ImproperlyConfigured, match=r"^NAME must be a URL such as redis://host:6379/0\.$"):
+        env.redis_url("NAME")
+
+
+@pytest.mark.parametrize(
+    "bad", ["localhost", "mysql://h/d", "postgresql://h/d?nonsense=1", "host=h dbname=d", "postgresql://[h/d"]
+)
+def test_refuses_what_is_no_database(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+    monkeypatch.setenv("NAME", bad)
+    with pytest.raises(ImproperlyConfigured, match=r"^NAME must be a URL such as postgresql://user:password@host/name"):
+        env.database_url("NAME")
+
+
+def test_reads_a_key_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_text(key_pair()[0])
+    monkeypatch.setenv("NAME", str(file))
+    assert env.pem("NAME") == file.read_text()
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", " ")
+    assert env.integer("NAME", 7) == 7
+    with pytest.raises(ImproperlyConfigured, match=r"^NAME must be set\.$"):
+        env.text("NAME")
