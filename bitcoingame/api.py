@@ -1,9 +1,8 @@
 """What every endpoint shares: JSON in and out, the one error shape, pages, strict fields, read-only rows."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 from django.conf import settings
@@ -53,9 +52,10 @@ class AlwaysJSON(BaseContentNegotiation):
         return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(
-        self, request: Request, renderers: list[Any], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
     ) -> tuple[Any, str]:
-        return renderers[0], renderers[0].media_type
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
 
 
 class BodyTooLarge(DomainError):
@@ -108,8 +108,6 @@ def as_domain_error(exc: Exception) -> DomainError | None:
             return BodyTooLarge()
         case OperationalError() | InterfaceError():
             return Unavailable()
-        case exceptions.Throttled():
-            return TooManyAttempts(math.ceil(exc.wait or 1))
         case exceptions.APIException():
             return _from_api_exception(exc)
     return None
@@ -126,7 +124,7 @@ def _described(error: NotAllowed, exc: Exception) -> NotAllowed:
     """Keeps the sentence and code a permission class gave, where it gave its own."""
     detail = getattr(exc, "detail", None)
     if isinstance(detail, exceptions.ErrorDetail) and detail.code != exceptions.PermissionDenied.default_code:
-        error.detail, error.code = str(detail), detail.code
+        error.detail, error.code = str(detail), str(detail.code)
     return error
 
 
@@ -257,24 +255,16 @@ class ReadSerializer(serializers.Serializer):
     def of(cls, row: Mapping[str, Any]) -> dict[str, Any]:
         return {name: row[source] if convert is None else convert(row[source]) for name, source, convert in _plan(cls)}
 
-    @classmethod
-    def columns(cls) -> list[str]:
-        """The row keys it needs, for `.values(*columns)`: nested serializers not among them."""
-        return [source for _, source, convert in _plan(cls) if convert in (None, str)]
-
 
 @cache
 def _plan(serializer: type[ReadSerializer]) -> list[tuple[str, str, Callable[[Any], Any] | None]]:
-    return [
-        (name, field._kwargs.get("source", name), _converter(field))
-        for name, field in serializer._declared_fields.items()
-    ]
+    return [(name, str(field.source), _converter(field)) for name, field in serializer().fields.items()]
 
 
 def _converter(field: serializers.Field) -> Callable[[Any], Any] | None:
     if isinstance(field, serializers.ListSerializer):
-        child = type(field.child)
-        return lambda rows: [child.of(row) for row in rows]
+        of = cast(type[ReadSerializer], type(field.child)).of
+        return lambda rows: [of(row) for row in rows]
     if isinstance(field, ReadSerializer):
         return type(field).of
     return str if isinstance(field, IdField) else None
@@ -285,7 +275,9 @@ class ErrorBody(serializers.Serializer):
 
     detail = serializers.CharField()
     code = serializers.CharField()
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+    errors = serializers.DictField(  # type: ignore[assignment]  # a serializer's own `errors` stays a property
+        child=serializers.ListField(child=serializers.CharField()), required=False
+    )
 
 
 class DetailBody(serializers.Serializer):

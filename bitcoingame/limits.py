@@ -5,7 +5,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from django.db import connection
-from django.http import HttpRequest
+from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from bitcoingame.errors import TooManyAttempts
@@ -61,7 +61,7 @@ def purge_attempts(*, now: Any, batch_size: int) -> int:
         return int(cursor.rowcount)
 
 
-def client_address(request: HttpRequest) -> str:
+def client_address(request: Request) -> str:
     """The address the request came from, as our own proxies saw it (TRUSTED_PROXIES); one IPv6 /64 is one client."""
     text = BaseThrottle().get_ident(request)
     try:

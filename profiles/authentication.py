@@ -10,6 +10,12 @@ from profiles.models import User
 from profiles.token_users import authenticate_token
 
 
+class UserRequest(Request):
+    """What a view that needs a sign-in is given."""
+
+    user: User
+
+
 class BearerAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, None] | None:
         """None without a bearer token; a bad one is refused even where none is needed."""

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 from bitcoingame.api import parsed, refusals
 from bitcoingame.errors import NotFound
 from profiles import services
+from profiles.authentication import UserRequest
 from profiles.models import User
 from profiles.selectors import get_public_profile, get_public_stats
 from profiles.serializers import (
@@ -48,30 +49,30 @@ class PublicStatsView(APIView):
 
 class MeView(APIView):
     @extend_schema(responses={200: MeOut, **refusals(401, 403)})
-    def get(self, request: Request) -> Response:
+    def get(self, request: UserRequest) -> Response:
         """Who one is."""
         return Response(me_of(self._reload(request)))
 
     @extend_schema(request=MeForm(partial=True), responses={200: MeOut, **refusals(400, 401, 403)})
-    def patch(self, request: Request) -> Response:
+    def patch(self, request: UserRequest) -> Response:
         """Change the display name or the country; null clears, what is left out stays."""
         changes = parsed(MeForm, request.data, partial=True)
         return Response(me_of(services.update_profile(user=self._reload(request), **changes)))
 
     @staticmethod
-    def _reload(request: Request) -> User:
+    def _reload(request: UserRequest) -> User:
         """Authentication loads only what it needs."""
         return User.objects.get(pk=request.user.pk)
 
 
 class SettingsView(APIView):
     @extend_schema(responses={200: SettingsForm, **refusals(401, 403)})
-    def get(self, request: Request) -> Response:
+    def get(self, request: UserRequest) -> Response:
         """One's notification preferences and privacy settings."""
         return self._answer(request)
 
     @extend_schema(request=SettingsForm(partial=True), responses={200: SettingsForm, **refusals(400, 401, 403)})
-    def patch(self, request: Request) -> Response:
+    def patch(self, request: UserRequest) -> Response:
         """Change some settings; those left out stay."""
         changes = parsed(SettingsForm, request.data, partial=True)
         services.update_settings(
@@ -82,5 +83,5 @@ class SettingsView(APIView):
         return self._answer(request)
 
     @staticmethod
-    def _answer(request: Request) -> Response:
+    def _answer(request: UserRequest) -> Response:
         return Response(settings_of(User.objects.select_related("notification_preferences").get(pk=request.user.pk)))

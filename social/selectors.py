@@ -116,6 +116,8 @@ def get_cooperative_stats(*, cooperative_id: int, viewer_id: int | None) -> Row:
 
 def visible_to(viewer_id: int | None) -> CooperativeQuerySet:
     """The active ones, and a suspended one for those who still have a seat in it."""
+    if viewer_id is None:
+        return Cooperative.objects.active()
     seat = CooperativeMember.objects.filter(cooperative=OuterRef("pk"), user_id=viewer_id)
     return Cooperative.objects.filter(Q(is_active=True) | Exists(seat))
 
@@ -130,7 +132,7 @@ def list_activities(*, user_id: int, page: Page) -> tuple[list[Row], int]:
     """One page of the user's own history, newest first, and how long it is."""
     own = UserActivity.objects.filter(user_id=user_id)
     rows = own.order_by("-id").values("id", "activity_type", "title", "description", "created_at", "metadata")
-    return list(rows[page.window]), own.count()
+    return [dict(row) for row in rows[page.window]], own.count()
 
 
 def is_shown_to_outsiders(member: Row) -> bool:

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bitcoingame.api import DetailBody, PageQuery, parsed, refusals, requested_page
+from profiles.authentication import UserRequest
 from social import selectors, services
 from social.errors import CooperativeNotFound
 from social.permissions import IsCooperativeAdmin
@@ -53,7 +54,7 @@ class CooperativeViewSet(viewsets.ViewSet):
         return Response(page.envelope("cooperatives", [CooperativeOut.of(row) for row in rows], total))
 
     @extend_schema(request=CooperativeForm, responses={201: CooperativeOut, **refusals(400, 401, 403)})
-    def create(self, request: Request) -> Response:
+    def create(self, request: UserRequest) -> Response:
         """Found a cooperative; the founder becomes its admin and first member."""
         cooperative = services.create_cooperative(user=request.user, **parsed(CooperativeForm, request.data))
         return Response(self._as_seen(request, cooperative.pk), status=201)
@@ -66,7 +67,7 @@ class CooperativeViewSet(viewsets.ViewSet):
     @extend_schema(
         request=CooperativeForm(partial=True), responses={200: CooperativeOut, **refusals(400, 401, 403, 404)}
     )
-    def update(self, request: Request, pk: str) -> Response:
+    def update(self, request: UserRequest, pk: str) -> Response:
         """Change the name or the motto; what is left out stays, a motto of null is cleared."""
         self._check_admin(request, pk)
         changes = parsed(CooperativeForm, request.data, partial=True)
@@ -74,7 +75,7 @@ class CooperativeViewSet(viewsets.ViewSet):
         return Response(self._as_seen(request, cooperative.pk))
 
     @extend_schema(responses={204: None, **refusals(400, 401, 403, 404)})
-    def destroy(self, request: Request, pk: str) -> Response:
+    def destroy(self, request: UserRequest, pk: str) -> Response:
         """Dissolve the cooperative, once its admin is alone in it."""
         self._check_admin(request, pk)
         services.dissolve_cooperative(actor=request.user, cooperative_id=int(pk))
@@ -82,7 +83,7 @@ class CooperativeViewSet(viewsets.ViewSet):
 
     @extend_schema(request=InviteCodeForm, responses={200: CooperativeOut, **refusals(400, 401, 403, 429)})
     @action(detail=False, methods=["post"])
-    def join(self, request: Request) -> Response:
+    def join(self, request: UserRequest) -> Response:
         """Join by invite code."""
         form = parsed(InviteCodeForm, request.data)
         with bounded_guess(request):
@@ -91,14 +92,14 @@ class CooperativeViewSet(viewsets.ViewSet):
 
     @extend_schema(request=None, responses={200: DetailBody, **refusals(400, 401, 403)})
     @action(detail=False, methods=["post"])
-    def leave(self, request: Request) -> Response:
+    def leave(self, request: UserRequest) -> Response:
         """Leave one's cooperative; the longest-serving member succeeds an admin, the last one dissolves it."""
         cooperative = services.leave_cooperative(user=request.user)
         return Response({"detail": f"You have left {cooperative.name}."})
 
     @extend_schema(responses={200: CooperativeOut, **refusals(401, 403, 404)})
     @action(detail=False)
-    def mine(self, request: Request) -> Response:
+    def mine(self, request: UserRequest) -> Response:
         """The cooperative one is in; 404 without one."""
         return Response(CooperativeOut.of(selectors.get_own_cooperative(viewer_id=request.user.pk)))
 
@@ -119,7 +120,7 @@ class CooperativeViewSet(viewsets.ViewSet):
 
     @extend_schema(request=MemberForm, responses={200: DetailBody, **refusals(400, 401, 403, 404)})
     @action(detail=True, methods=["post"], url_path="remove-member")
-    def remove_member(self, request: Request, pk: str) -> Response:
+    def remove_member(self, request: UserRequest, pk: str) -> Response:
         """Take a member's seat away."""
         self._check_admin(request, pk)
         form = parsed(MemberForm, request.data)
@@ -128,7 +129,7 @@ class CooperativeViewSet(viewsets.ViewSet):
 
     @extend_schema(request=None, responses={200: InviteCodeOut, **refusals(400, 401, 403, 404)})
     @action(detail=True, methods=["post"], url_path="regenerate-code")
-    def regenerate_code(self, request: Request, pk: str) -> Response:
+    def regenerate_code(self, request: UserRequest, pk: str) -> Response:
         """Replace the invite code; the old one is dead at once."""
         self._check_admin(request, pk)
         cooperative = services.regenerate_invite_code(actor=request.user, cooperative_id=int(pk))
@@ -153,7 +154,7 @@ class CooperativeViewSet(viewsets.ViewSet):
 
 class ActivityFeedView(APIView):
     @extend_schema(parameters=[PageQuery], responses={200: ActivityFeedOut, **refusals(400, 401, 403)})
-    def get(self, request: Request) -> Response:
+    def get(self, request: UserRequest) -> Response:
         """One's own history, newest first."""
         page = requested_page(request)
         rows, total = selectors.list_activities(user_id=request.user.pk, page=page)
