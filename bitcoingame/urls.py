@@ -10,6 +10,7 @@ from bitcoingame.errors import DomainError, NotAllowed, NotFound
 
 urlpatterns = [
     path("api/v1/", include("profiles.urls")),
+    path("api/v1/", include("notifications.urls")),
     path("api/v1/", include("social.urls")),
     path("api/schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
     path(

@@ -1,4 +1,11 @@
-"""Mistakes of the code that calls, not refusals of a request: they end in a log, never in an answer."""
+"""The one refusal of a request, and the mistakes of code that calls: those end in a log, never in an answer."""
+
+from bitcoingame.errors import NotFound
+
+
+class NotificationNotFound(NotFound):
+    code = "notification_not_found"
+    detail = "There is no such notification."
 
 
 class NotificationMistake(ValueError):
