@@ -33,7 +33,7 @@ def die_with_parent(number: int) -> Callable[[], None]:
     """A preexec_fn after which the kernel sends the signal to the child when the thread that started it ends."""
     parent = os.getpid()
 
-    def arm() -> None:
+    def arm() -> None:  # pragma: no cover - between fork and exec
         if sys.platform == "linux":
             _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
             if os.getppid() != parent:
@@ -152,7 +152,7 @@ def _can_reach(user: pwd.struct_passwd, program: Path, directory: Path) -> bool:
     return trial.returncode == 0
 
 
-def _keep_reach_of_root(*, then: Callable[[], None]) -> None:
+def _keep_reach_of_root(*, then: Callable[[], None]) -> None:  # pragma: no cover - between fork and exec
     """Keep, as an unprivileged user, the one capability that opens a checkout under a closed directory such as /root.
 
     PostgreSQL only refuses to be the user root. The capability has to be inheritable and ambient to survive exec, and
@@ -165,13 +165,13 @@ def _keep_reach_of_root(*, then: Callable[[], None]) -> None:
     then()
 
 
-def _set_capabilities(*capabilities: int) -> None:
+def _set_capabilities(*capabilities: int) -> None:  # pragma: no cover - between fork and exec
     bits = sum(1 << capability for capability in capabilities)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     effective_permitted_inheritable = (ctypes.c_uint32 * 6)(bits, bits, bits, 0, 0, 0)
     _require(_libc.capset(header, effective_permitted_inheritable))
 
 
-def _require(result: int) -> None:
+def _require(result: int) -> None:  # pragma: no cover - between fork and exec
     if result:
         raise OSError(ctypes.get_errno(), "no capability to enter the checkout")

@@ -9,12 +9,17 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from bitcoingame.local import defaults
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
@@ -61,16 +66,21 @@ class Checkout:
     def make_run(self, port: int) -> "Running":
         return Running(self.start("-m", "bitcoingame.local", PORT=str(port)), port)
 
-    def left_over(self) -> list[str]:
-        """The command lines of living processes that belong to this checkout."""
-        found = []
+    def left_over(self) -> dict[int, str]:
+        """The command lines of the living processes that work in this checkout."""
+        found = {}
         for entry in filter(lambda entry: entry.name.isdigit(), Path("/proc").iterdir()):
             try:
                 if Path(os.readlink(entry / "cwd")).is_relative_to(self.path):
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue
         return found
+
+    def kill(self, words: str) -> None:
+        """End, as a crash would, the one process with the words in its command line."""
+        (pid,) = (pid for pid, line in self.left_over().items() if words in line)
+        os.kill(pid, signal.SIGKILL)
 
     def end(self) -> None:
         for process in self.processes:
@@ -109,14 +119,36 @@ class Running:
             with error:
                 return error.code, json.load(error)
 
+    def until_ready(self) -> dict[str, str]:
+        """Ask until /readyz says 200 with Redis up; the port stays open while web is started again."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            status, answer = self.get("/readyz")
+            if status == 200 and answer["redis"] == "up":
+                return answer
+        raise AssertionError(answer)
+
     def end(self, number: int) -> int:
         self.process.send_signal(number)
         self.printed += self.process.communicate(timeout=PATIENCE)[0]
         return self.process.returncode
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("checkout"))
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
+def checkout(shared: Checkout) -> Iterator[Checkout]:
+    """One that may have run before: each test leaves its processes ended and its data in order."""
+    yield shared
+    shared.end()
+
+
+@pytest.fixture
+def fresh_checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """One where nothing ever ran."""
     made = Checkout(tmp_path)
     yield made
     made.end()
@@ -129,8 +161,8 @@ def port() -> int:
         return probe.getsockname()[1]
 
 
-def test_make_run_starts_all_says_where_and_ends_all(checkout: Checkout, port: int) -> None:
-    running = checkout.make_run(port)
+def test_make_run_starts_all_says_where_and_ends_all(fresh_checkout: Checkout, port: int) -> None:
+    running = fresh_checkout.make_run(port)
     printed = running.until("REDIS_URL .*\n")
     assert f"http://127.0.0.1:{port}/api/v1/" in printed
     assert f"http://127.0.0.1:{port}/api/docs" in printed
@@ -141,25 +173,105 @@ def test_make_run_starts_all_says_where_and_ends_all(checkout: Checkout, port: i
         {"status": "ready", "database": "up", "migrations": "applied", "redis": "up"},
     )
 
-    second = checkout.run("-m", "bitcoingame.local", PORT=str(port))
+    second = fresh_checkout.run("-m", "bitcoingame.local", PORT=str(port))
     assert second == (1, f"`make run` is already running in this checkout (process {running.process.pid}).\n")
-    beside = checkout.run(
+    beside = fresh_checkout.run(
         "manage.py", "shell", "-v0", "-c", "from profiles.models import User; print(User.objects.count() >= 0)"
     )
     assert beside == (0, "True\n")
     assert running.get("/healthz") == (200, {"status": "alive"})
 
     assert running.end(signal.SIGTERM) == 0
-    assert checkout.left_over() == []
+    assert fresh_checkout.left_over() == {}
 
 
-def test_a_killed_make_run_does_not_hinder_the_next(checkout: Checkout, port: int) -> None:
+def test_whatever_is_killed_is_started_again_and_hinders_nothing(checkout: Checkout, port: int) -> None:
     running = checkout.make_run(port)
     running.until("REDIS_URL .*\n")
+    checkout.kill("bitcoingame.local.web")
+    running.until(r"web ended by itself \(signal 9\); starting it again in 1 s\.\n")
+    checkout.kill("valkey-server")
+    running.until("Valkey ended by itself and was started again")
+    checkout.kill("bitcoingame.local.keeper")
+    running.until("The keeper of the embedded servers ended by itself")
+    assert running.until_ready()["redis"] == "up"
     running.end(signal.SIGKILL)
 
     again = checkout.make_run(port)
     again.until("REDIS_URL .*\n")
     assert again.get("/readyz")[0] == 200
-    assert again.end(signal.SIGINT) == 0
-    assert checkout.left_over() == []
+    assert again.end(signal.SIGHUP) == 0
+    assert checkout.left_over() == {}
+
+
+def test_make_run_can_be_ended_while_it_starts(checkout: Checkout, port: int) -> None:
+    running = checkout.make_run(port)
+    while not any("bitcoingame.local.keeper" in line for line in checkout.left_over().values()):
+        assert running.process.poll() is None
+    assert running.end(signal.SIGINT) == 0
+    assert checkout.left_over() == {}
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(fresh_checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code, output = fresh_checkout.run("-m", "bitcoingame.local", PORT=str(port))
+    assert (code, output) == (1, f"Port {port} cannot be used (Address already in use): try PORT={port + 1}.\n")
+    assert fresh_checkout.left_over() == {}
+
+
+def test_a_port_that_is_none_is_said_in_a_sentence(checkout: Checkout) -> None:
+    sentence = "PORT must be a whole number, not 'eighty'.\n"
+    assert checkout.run("-m", "bitcoingame.local", PORT="eighty") == (1, sentence)
+
+
+def test_commands_alone_share_the_servers_and_end_them(checkout: Checkout) -> None:
+    script = "from django.db import connection; connection.ensure_connection(); print('connected')"
+    together = [checkout.start("manage.py", "shell", "-v0", "-c", script) for _ in range(3)]
+    assert [process.communicate(timeout=PATIENCE)[0] for process in together] == ["connected\n"] * 3
+    assert checkout.left_over() == {}
+
+
+def test_a_command_that_needs_no_server_starts_none(fresh_checkout: Checkout) -> None:
+    assert fresh_checkout.run("manage.py", "check") == (0, "System check identified no issues (0 silenced).\n")
+    assert not (fresh_checkout.path / ".local/dev").exists()
+
+
+def test_a_server_that_cannot_start_is_said_in_a_sentence(fresh_checkout: Checkout) -> None:
+    data = fresh_checkout.path / ".local/dev/postgres"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("17\n")
+    code, output = fresh_checkout.run("manage.py", "migrate")
+    assert (code, output) == (1, f"{data} was made by PostgreSQL 17, this is 18: remove it.\n")
+    assert fresh_checkout.left_over() == {}
+
+
+def test_sockets_of_an_awkward_path_live_in_a_short_one() -> None:
+    plain = Path("/srv/game/.local/dev")
+    assert defaults.socket_directory(plain) == plain / "run"
+    awkward = [Path("/srv/" + "deep/" * 30), Path("/srv/my game"), Path("/srv/a,b"), Path("/srv/50%?")]
+    short = {str(defaults.socket_directory(path)) for path in awkward}
+    assert len(short) == len(awkward)
+    assert all(re.fullmatch(rf"/tmp/bitcoingame-{os.getuid()}-[0-9a-f]{{16}}", path) for path in short)
+
+
+def test_keys_are_made_once_however_many_ask_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defaults, "LOCAL", tmp_path / "local")
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda _: defaults.secret_key(), range(8)))
+    assert len(set(keys)) == 1
+    assert len(keys[0]) == 64
+    assert defaults.private_key() == defaults.private_key()
+    assert defaults.private_key().startswith("-----BEGIN PRIVATE KEY-----")
+    assert {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "local").iterdir()} == {
+        "secret_key": 0o600,
+        "private_key.pem": 0o600,
+    }
+
+
+def test_a_key_that_cannot_be_kept_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "local").write_text("a file where the directory belongs")
+    monkeypatch.setattr(defaults, "LOCAL", tmp_path / "local")
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        defaults.secret_key()
+    assert str(refusal.value) == f"{tmp_path}/local/secret_key cannot be read: Not a directory."
