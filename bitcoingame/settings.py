@@ -126,6 +126,8 @@ JWT_ISSUER = "thebitcoingame.com"
 ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", default=15 * 60, minimum=60)
 REFRESH_TOKEN_SECONDS = env.integer("REFRESH_TOKEN_SECONDS", default=30 * 24 * 3600, minimum=3600)
 
+ON_FIRST_SIGN_IN = "notifications.services.welcome"
+
 # Limits, each "attempts per hour"; development is generous so that a tour or a load test is not refused.
 _generous = 100 if DEVELOPMENT else 1
 INVITE_GUESSES_PER_ACCOUNT = env.integer("INVITE_GUESSES_PER_ACCOUNT", default=10 * _generous, minimum=1)

@@ -70,6 +70,11 @@ def create_notifications(*, kind: str, items: Sequence[PersonalNotification]) ->
     return _create(kind, user_ids, range(1, len(texts) + 1), [cause for _, cause in unique], texts)
 
 
+def welcome(*, user_id: int) -> None:
+    """Greets a user in the transaction that creates them; settings.ON_FIRST_SIGN_IN."""
+    create_notification(kind="welcome", recipients=[user_id], cause="welcome")
+
+
 def _create(
     kind: str, user_ids: Sequence[int], text_numbers: Sequence[int], causes: Sequence[str], texts: Sequence[Text]
 ) -> int:

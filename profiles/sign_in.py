@@ -25,6 +25,7 @@ from profiles.errors import (
     SignInElsewhere,
     UnsupportedAddress,
 )
+from profiles.greeting import greet
 from profiles.models import RefreshToken, SignInChallenge, User
 from profiles.wallet_signatures import SIGN_IN_KINDS, verify_signature
 
@@ -59,11 +60,8 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`is_new` is true at a user's first sign-in."""
-
     user: User
     tokens: tokens.TokenPair
-    is_new: bool = False
 
 
 def create_challenge(*, btc_address: str) -> Challenge:
@@ -101,7 +99,9 @@ def verify_challenge(*, btc_address: str, signature: str, nonce: str) -> Session
         user, is_new = User.objects.get_or_create(btc_address=address)
         _refuse_suspended(user)
         _keep_refresh_token(user, jti=jti, family=family, now=now)
-    return Session(user, _issue(user, jti=jti, family=family, now=now), is_new)
+        if is_new:
+            greet(user_id=user.pk)
+    return Session(user, _issue(user, jti=jti, family=family, now=now))
 
 
 def refresh(*, refresh_token: str) -> Session:

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from profiles.errors import AccountSuspended, InvalidToken
+from profiles.greeting import greet
 from profiles.models import User
 from profiles.tokens import Claims, can_sign, read_access_token
 
@@ -54,4 +55,5 @@ def _introduce(claims: Claims) -> User | None:
         if cursor.rowcount:
             cursor.execute(_LOCK_SEQUENCE)
             cursor.execute(_MOVE_SEQUENCE_ON, {"id": claims.user_id})
+            greet(user_id=claims.user_id)
     return _find(claims.user_id)

@@ -1,7 +1,7 @@
-"""Every change of a cooperative. Each function locks, refuses, writes, in that order.
+"""Every change of a cooperative. Each function locks, refuses, writes, in that order; pushes follow the commit.
 
-Locks are taken in one order everywhere: the user, then the cooperative, then what belongs to them. The cooperative's
-row is the unit of locking: who holds it may decide on its members.
+Locks are taken in one order everywhere: the user, the cooperative, its members, the counters of notifications. The
+cooperative's row is the unit of locking: who holds it may decide on its members.
 """
 
 from typing import Final
@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from bitcoingame.database import violated_constraint
+from notifications.services import create_notification
 from profiles.errors import AccountSuspended
 from profiles.models import User
 from social.activity import record_activity
@@ -66,8 +67,15 @@ def join_cooperative(*, user: User, invite_code: str) -> Cooperative:
         raise CooperativeInactive
     if cooperative.member_count >= MAX_MEMBERS:
         raise CooperativeFull
-    CooperativeMember.objects.create(cooperative=cooperative, user=user)
+    member = CooperativeMember.objects.create(cooperative=cooperative, user=user)
     record_activity(user_id=user.pk, kind="coop_joined", name=cooperative.name, cooperative_id=str(cooperative.pk))
+    create_notification(
+        kind="coop_member_joined",
+        recipients=cooperative.members.exclude(pk=member.pk).values_list("user_id", flat=True),
+        cause=f"coop_member_joined:{member.pk}",
+        member=user.shown_name,
+        cooperative=cooperative.name,
+    )
     return cooperative
 
 
@@ -101,6 +109,12 @@ def remove_member(*, actor: User, cooperative_id: int, user_id: int) -> None:
     member = cooperative.members.filter(user_id=user_id).first()
     if member is None:
         raise MemberNotFound
+    create_notification(
+        kind="coop_removed",
+        recipients=[user_id],
+        cause=f"coop_removed:{member.pk}",
+        cooperative=cooperative.name,
+    )
     _unseat(cooperative, member)
 
 
@@ -173,20 +187,28 @@ def _refuse_member(user: User) -> None:
 
 def _unseat(cooperative: Cooperative, member: CooperativeMember) -> None:
     """Removes the member; the database counts, and makes an empty cooperative inactive."""
-    was_admin = member.is_admin
+    was_admin, seat = member.is_admin, member.pk
     member.delete()
-    if was_admin:
-        successor = cooperative.members.order_by("joined_at", "id").first()
-        if successor is not None:
-            _promote(cooperative, successor)
+    successor = cooperative.members.order_by("joined_at", "id").first()
+    if successor is None:
+        _tell(cooperative, member.user_id, variant="dissolved", cause=f"coop_dissolved:{seat}")
+    elif was_admin:
+        _promote(cooperative, successor)
 
 
 def _promote(cooperative: Cooperative, successor: CooperativeMember) -> None:
-    """Makes a member admin and owner; no other member is admin any more."""
+    """Makes a member admin and owner, once no other member is admin any more."""
     successor.role = CooperativeMember.Role.ADMIN
     successor.save(update_fields=["role"])
     cooperative.owner_id = successor.user_id
     _save(cooperative, "owner")
+    _tell(cooperative, successor.user_id, variant="became_admin", cause=f"coop_admin:{successor.pk}")
+
+
+def _tell(cooperative: Cooperative, user_id: int, *, variant: str, cause: str) -> None:
+    create_notification(
+        kind="coop_activity", recipients=[user_id], cause=cause, variant=variant, cooperative=cooperative.name
+    )
 
 
 def _give_new_code(cooperative: Cooperative) -> None:

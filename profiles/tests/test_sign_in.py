@@ -149,7 +149,6 @@ class TestVerify:
 
     def test_the_first_sign_in_begins_the_account_and_the_next_finds_it(self) -> None:
         first, second = (sign_in.verify_challenge(**proof()) for _ in range(2))
-        assert (first.is_new, second.is_new) == (True, False)
         assert first.user == second.user == User.objects.get()
         assert not User.objects.get().has_usable_password()
 
@@ -434,7 +433,7 @@ class TestAtOnce:
         bodies = [proof() for _ in range(20)]
         results = at_once([lambda body=body: sign_in.verify_challenge(**body) for body in bodies])
         assert outcomes(results) == {"ok": 20}
-        assert sorted(result.is_new for result in results) == [False] * 19 + [True]
+        assert len({result.user.pk for result in results}) == 1
         assert {result.user.pk for result in results} == {User.objects.get().pk}
 
     def test_twenty_refreshes_of_one_token_make_one_pair_and_end_the_family(self, at_once) -> None:
