@@ -149,6 +149,41 @@ class CooperativeTotal(models.Model):
         return f"shard {self.shard}: {self.active}"
 
 
+class CooperativeWeek(models.Model):
+    """An ISO week in which a cooperative had a share. What is past stays, whoever joins or leaves later."""
+
+    pk = models.CompositePrimaryKey("cooperative_id", "week")
+    cooperative = CascadingKey(Cooperative, related_name="weeks", db_index=False)
+    week = models.DateField(help_text="Its Monday, UTC.")
+    streak = models.IntegerField(help_text="How many weeks in a row up to this one had a share.")
+    best_rank_class = models.SmallIntegerField(
+        null=True, help_text="The smallest of the told ranks (top 100, 50 …) it was within at any time of the week."
+    )
+
+    class Meta:
+        db_table = "cooperative_weeks"
+        constraints = [models.CheckConstraint(condition=models.Q(week__iso_week_day=1), name="a_week_starts_on_monday")]
+
+    def __str__(self) -> str:
+        return f"week of {self.week} of cooperative {self.cooperative_id}"
+
+
+class HashrateSample(models.Model):
+    """A cooperative's combined hashrate, in H/s, as it first was in the hour that begins at sampled_at."""
+
+    pk = models.CompositePrimaryKey("cooperative_id", "sampled_at")
+    cooperative = CascadingKey(Cooperative, related_name="hashrate_samples", db_index=False)
+    sampled_at = models.DateTimeField()
+    hashrate = models.FloatField()
+
+    class Meta:
+        db_table = "cooperative_hashrates"
+        indexes = [models.Index(fields=["sampled_at"], name="idx_cooperative_hashrates_time")]
+
+    def __str__(self) -> str:
+        return f"{self.hashrate} H/s at {self.sampled_at}"
+
+
 class UserActivity(models.Model):
     """One line of a user's own history."""
 

@@ -4,16 +4,25 @@ Rows are plain dictionaries: building model instances and DRF fields for 20 memb
 """
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, Sum, Value
 from django.db.models.functions import Collate, Lower
 
 from bitcoingame.api import Page
+from bitcoingame.weeks import utc_hour
 from profiles.models import fallback_name
 from social.errors import CooperativeInactive, CooperativeNotFound, InvalidInviteCode, NoCooperative
 from social.invite_codes import normalize_invite_code
-from social.models import Cooperative, CooperativeMember, CooperativeQuerySet, CooperativeTotal, UserActivity
+from social.models import (
+    Cooperative,
+    CooperativeMember,
+    CooperativeQuerySet,
+    CooperativeTotal,
+    HashrateSample,
+    UserActivity,
+)
 
 Row = dict[str, Any]
 
@@ -112,6 +121,21 @@ def get_cooperative_stats(*, cooperative_id: int, viewer_id: int | None) -> Row:
     if row is None:
         raise CooperativeNotFound
     return row
+
+
+def list_hashrates(*, cooperative_id: int, viewer_id: int | None, hours: int, now: datetime) -> list[Row]:
+    """The combined hashrate in each of the last `hours` hours, the current one included: exactly that many points.
+
+    An hour without a sample repeats the one before it; hours before the first are 0. Raises CooperativeNotFound.
+    """
+    if not visible_to(viewer_id).filter(pk=cooperative_id).exists():
+        raise CooperativeNotFound
+    times = [utc_hour(now) - timedelta(hours=ago) for ago in reversed(range(hours))]
+    samples = HashrateSample.objects.filter(cooperative_id=cooperative_id)
+    earlier = samples.filter(sampled_at__lt=times[0]).order_by("-sampled_at").values_list("hashrate", flat=True).first()
+    sampled = dict(samples.filter(sampled_at__range=(times[0], times[-1])).values_list("sampled_at", "hashrate"))
+    value = earlier or 0.0
+    return [{"time": at, "value": (value := sampled.get(at, value))} for at in times]
 
 
 def visible_to(viewer_id: int | None) -> CooperativeQuerySet:

@@ -9,6 +9,7 @@ from bitcoingame.api import IdField, LineField, PageQuery, ReadSerializer, Stric
 
 NAME_BOUNDS = {"min_length": 2, "max_length": 64}
 MOTTO_LENGTH = 256
+HOURS_OF_WINDOW = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 
 class CooperativeForm(serializers.Serializer):
@@ -80,6 +81,20 @@ class CooperativeStatsOut(ReadSerializer):
     weekly_streak = serializers.IntegerField()
     best_combined_diff = serializers.FloatField()
     weekly_rank = serializers.IntegerField()
+
+
+class HashrateQuery(serializers.Serializer):
+    window = serializers.ChoiceField(choices=list(HOURS_OF_WINDOW), default="24h")
+
+
+class HashratePointOut(ReadSerializer):
+    time = serializers.DateTimeField(help_text="The beginning of the hour, UTC.")
+    value = serializers.FloatField(help_text="H/s; an hour without a sample repeats the one before.")
+
+
+class HashratesOut(serializers.Serializer):
+    window = serializers.ChoiceField(choices=list(HOURS_OF_WINDOW))
+    points = HashratePointOut(many=True)
 
 
 class InvitationOut(CooperativeOut):

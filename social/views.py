@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import viewsets
 from rest_framework.decorators import action
@@ -16,6 +17,7 @@ from social import selectors, services
 from social.errors import CooperativeNotFound
 from social.permissions import IsCooperativeAdmin
 from social.serializers import (
+    HOURS_OF_WINDOW,
     ActivityFeedOut,
     ActivityOut,
     CooperativeForm,
@@ -23,6 +25,9 @@ from social.serializers import (
     CooperativeOut,
     CooperativeQuery,
     CooperativeStatsOut,
+    HashratePointOut,
+    HashrateQuery,
+    HashratesOut,
     InvitationOut,
     InviteCodeForm,
     InviteCodeOut,
@@ -32,7 +37,7 @@ from social.serializers import (
 )
 from social.throttles import bounded_guess
 
-PUBLIC = {"list", "retrieve", "stats", "invite", "name_available"}
+PUBLIC = {"list", "retrieve", "stats", "hashrate", "invite", "name_available"}
 FOR_ADMINS = {"update", "destroy", "remove_member", "regenerate_code"}
 
 
@@ -141,6 +146,16 @@ class CooperativeViewSet(viewsets.ViewSet):
         """The cooperative's sums and standing."""
         row = selectors.get_cooperative_stats(cooperative_id=int(pk), viewer_id=request.user.pk)
         return Response(CooperativeStatsOut.of(row))
+
+    @extend_schema(parameters=[HashrateQuery], responses={200: HashratesOut, **refusals(400, 404)})
+    @action(detail=True)
+    def hashrate(self, request: Request, pk: str) -> Response:
+        """The combined hashrate of the last hours, one point for each, the oldest first."""
+        window = parsed(HashrateQuery, request.query_params)["window"]
+        points = selectors.list_hashrates(
+            cooperative_id=int(pk), viewer_id=request.user.pk, hours=HOURS_OF_WINDOW[window], now=timezone.now()
+        )
+        return Response({"window": window, "points": [HashratePointOut.of(point) for point in points]})
 
     def _as_seen(self, request: Request, cooperative_id: int) -> dict[str, Any]:
         return CooperativeOut.of(selectors.get_cooperative(cooperative_id=cooperative_id, viewer_id=request.user.pk))
