@@ -85,6 +85,32 @@ class Notification(models.Model):
         return self.title
 
 
+class Broadcast(models.Model):
+    """One notification for everyone who was a user when it was announced, delivered in batches by user id."""
+
+    cause = models.CharField(max_length=MAX_CAUSE)
+    kind = models.CharField(max_length=64)
+    title = models.CharField(max_length=256)
+    description = models.TextField()
+    metadata = models.JSONField(default=dict)
+    reached_user_id = models.BigIntegerField(default=0, db_default=0, help_text="Everyone up to this id is done.")
+    users_total = models.IntegerField(null=True, blank=True, help_text="Known once delivery has begun.")
+    users_done = models.IntegerField(default=0, db_default=0)
+    notified = models.IntegerField(default=0, db_default=0, help_text="Of the users done, those who wanted it.")
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "broadcasts"
+        constraints = [models.UniqueConstraint(fields=["cause"], name="a_cause_is_announced_once")]
+        indexes = [
+            models.Index(fields=["id"], name="idx_broadcasts_open", condition=models.Q(finished_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.users_done} of {self.users_total or '?'} users)"
+
+
 class EmailDelivery(models.Model):
     """The record of one notification's e-mail. It never goes from SENDING back to DUE unless the mail was refused."""
 

@@ -7,18 +7,25 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
+from django.utils import timezone
 
+from bitcoingame.queue import enqueue_on_commit
 from notifications import realtime
 from notifications.errors import BadValue, NotificationMistake, TooManyRecipients
 from notifications.frames import notification_event
 from notifications.kinds import Kind, Text, find_kind, write_text
-from notifications.models import MAX_CAUSE
+from notifications.models import MAX_CAUSE, Broadcast
+from profiles.models import User
 
 MAX_RECIPIENTS = 10_000
 
 _CREATE = """
 SELECT * FROM create_notifications(
     %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s, %s, %s, %s, %s, %s, %s)
+"""
+_ANNOUNCE = """
+INSERT INTO broadcasts (cause, kind, title, description, metadata) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (cause) DO NOTHING RETURNING id
 """
 
 
@@ -75,6 +82,48 @@ def welcome(*, user_id: int) -> None:
     create_notification(kind="welcome", recipients=[user_id], cause="welcome")
 
 
+def announce_to_everyone(*, kind: str, cause: str, variant: str = "", **values: Any) -> bool:
+    """Tells every user of today, as far as they want it; call it in the transaction of the cause.
+
+    A job delivers after the commit, in batches. False for a cause that was announced before. Raises as
+    `create_notification` does.
+    """
+    text = write_text(kind, variant, values)
+    _check_call([], [cause])
+    with connection.cursor() as cursor:
+        cursor.execute(_ANNOUNCE, [cause, kind, text.title, text.description, _json(text)])
+        announced = cursor.fetchone()
+    if announced is None:
+        return False
+    enqueue_on_commit("notifications.jobs.deliver_broadcast", announced[0], seconds=3600)
+    return True
+
+
+def deliver_batch(broadcast_id: int, *, batch_size: int) -> bool:
+    """Tells the next users of a broadcast, in one transaction with its progress; returns whether more remain.
+
+    Nothing remains for a caller that meets another one at work.
+    """
+    with transaction.atomic():
+        open_ones = Broadcast.objects.select_for_update(skip_locked=True).filter(finished_at__isnull=True)
+        broadcast = open_ones.filter(pk=broadcast_id).first()
+        if broadcast is None:
+            return False
+        everyone = User.objects.filter(created_at__lte=broadcast.created_at)
+        if broadcast.users_total is None:
+            broadcast.users_total = everyone.count()
+        remaining = everyone.filter(pk__gt=broadcast.reached_user_id).order_by("pk")
+        user_ids = list(remaining.values_list("pk", flat=True)[:batch_size])
+        text = Text(broadcast.title, broadcast.description, broadcast.metadata)
+        broadcast.notified += _create(broadcast.kind, user_ids, [1] * len(user_ids), [broadcast.cause], [text])
+        broadcast.users_done += len(user_ids)
+        broadcast.reached_user_id = user_ids[-1] if user_ids else broadcast.reached_user_id
+        if len(user_ids) < batch_size:
+            broadcast.finished_at = timezone.now()
+        broadcast.save()
+    return broadcast.finished_at is None
+
+
 def _create(
     kind: str, user_ids: Sequence[int], text_numbers: Sequence[int], causes: Sequence[str], texts: Sequence[Text]
 ) -> int:
@@ -92,6 +141,8 @@ def _create(
         }
         rows = [_row(kind, found, told[row.user_id, row.cause], row) for row in stored]
         transaction.on_commit(partial(_push, rows), robust=True)
+        if stored[0].mails:
+            enqueue_on_commit("notifications.jobs.send_due_emails")
     return len(stored)
 
 
@@ -109,8 +160,12 @@ def _columns(causes: Sequence[str], texts: Sequence[Text]) -> list[Any]:
         list(causes),
         [text.title for text in texts],
         [text.description for text in texts],
-        [orjson.dumps(text.values).decode() for text in texts],
+        [_json(text) for text in texts],
     ]
+
+
+def _json(text: Text) -> str:
+    return orjson.dumps(text.values).decode()
 
 
 def _scalars(kind: str, found: Kind) -> list[Any]:
