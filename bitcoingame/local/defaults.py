@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.exceptions import ImproperlyConfigured
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+# Where the package stands, be it as a link: tests give the code other data that way.
+CHECKOUT = Path(__file__).absolute().parents[2].resolve()
 LOCAL = CHECKOUT / ".local"
 DEVELOPMENT_HOME = LOCAL / "dev"
 

@@ -50,6 +50,7 @@ def pytest_unconfigure() -> None:
         for server in _running.values():
             server.stop()
         _running.clear()
+        _lock.pop().close()
         remove_home(_HOME)
 
 
@@ -68,7 +69,11 @@ def valkey() -> Iterator[Valkey]:
 
 def _claim(path: os.PathLike[str]) -> IO[str]:
     file = open(path, "a")  # noqa: SIM115 - open for as long as the tests run
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
     return file
 
 

@@ -26,6 +26,9 @@ def key_pair() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
+# What a bare environment still needs: programs are found, and coverage is measured in children too.
+INHERITED = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")}
+
 PRODUCTION = {
     "SECRET_KEY": "correct-horse-battery-staple-and-then-some",
     "DATABASE_URL": "postgresql://service:pass@localhost/service",
@@ -42,7 +45,7 @@ def start(**environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-c", "from bitcoingame.start import set_up; set_up()"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={**INHERITED, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -85,7 +88,7 @@ def test_production_refuses_to_start_with(name: str, value: str, sentence: str) 
     + [["-c", f"import bitcoingame.{name}"] for name in ("wsgi", "asgi")],
 )
 def test_every_entry_point_ends_with_the_sentence(module: list[str]) -> None:
-    environment = {"PATH": os.environ["PATH"], **PRODUCTION, "ENVIRONMENT": "production", "REDIS_URL": "localhost"}
+    environment = {**INHERITED, **PRODUCTION, "ENVIRONMENT": "production", "REDIS_URL": "localhost"}
     done = subprocess.run(
         [sys.executable, *module], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -97,7 +100,7 @@ def test_make_run_is_for_development_only() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bitcoingame.local"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **PRODUCTION, "ENVIRONMENT": "production"},
+        env={**INHERITED, **PRODUCTION, "ENVIRONMENT": "production"},
         capture_output=True,
         text=True,
         check=False,

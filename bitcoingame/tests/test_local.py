@@ -19,25 +19,23 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from bitcoingame.local import defaults
+from bitcoingame.local import defaults, pytest_plugin
+from bitcoingame.local.servers import SERVERS, Server, remove_home
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
 
 
 class Checkout:
-    """A copy of the project with local data of its own."""
+    """The project's code with local data of its own."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.processes: list[subprocess.Popen[str]] = []
-        names = ("manage.py", "bitcoingame", "profiles", "notifications", "social")
-        for name in names:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__", "tests"))
-            else:
-                shutil.copy(source, path / name)
+        path.mkdir()
+        shutil.copy(ROOT / "manage.py", path)
+        for app in ("bitcoingame", "profiles", "notifications", "social"):
+            (path / app).symlink_to(ROOT / app)
 
     def environment(self, **changes: str) -> dict[str, str]:
         hidden = ("DATABASE_URL", "REDIS_URL", "PORT", "MAKELEVEL", "TESTS_EMBEDDED")
@@ -64,7 +62,7 @@ class Checkout:
         return process.returncode, output
 
     def make_run(self, port: int) -> "Running":
-        return Running(self.start("-m", "bitcoingame.local", PORT=str(port)), port)
+        return Running(self.start("-m", "bitcoingame.local", PORT=str(port), MAKELEVEL="1"), port)
 
     def left_over(self) -> dict[int, str]:
         """The command lines of the living processes that work in this checkout."""
@@ -119,13 +117,13 @@ class Running:
             with error:
                 return error.code, json.load(error)
 
-    def until_ready(self) -> dict[str, str]:
+    def until_ready(self) -> None:
         """Ask until /readyz says 200 with Redis up; the port stays open while web is started again."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             status, answer = self.get("/readyz")
             if status == 200 and answer["redis"] == "up":
-                return answer
+                return
         raise AssertionError(answer)
 
     def end(self, number: int) -> int:
@@ -136,7 +134,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return Checkout(tmp_path_factory.mktemp("checkout"))
+    return Checkout(tmp_path_factory.mktemp("shared") / "copy")
 
 
 @pytest.fixture
@@ -149,7 +147,7 @@ def checkout(shared: Checkout) -> Iterator[Checkout]:
 @pytest.fixture
 def fresh_checkout(tmp_path: Path) -> Iterator[Checkout]:
     """One where nothing ever ran."""
-    made = Checkout(tmp_path)
+    made = Checkout(tmp_path / "copy")
     yield made
     made.end()
 
@@ -186,22 +184,49 @@ def test_make_run_starts_all_says_where_and_ends_all(fresh_checkout: Checkout, p
 
 
 def test_whatever_is_killed_is_started_again_and_hinders_nothing(checkout: Checkout, port: int) -> None:
+    killed = checkout.make_run(port)
+    killed.until("REDIS_URL .*\n")
+    killed.end(signal.SIGKILL)
+
     running = checkout.make_run(port)
     running.until("REDIS_URL .*\n")
     checkout.kill("bitcoingame.local.web")
     running.until(r"web ended by itself \(signal 9\); starting it again in 1 s\.\n")
-    checkout.kill("valkey-server")
-    running.until("Valkey ended by itself and was started again")
     checkout.kill("bitcoingame.local.keeper")
     running.until("The keeper of the embedded servers ended by itself")
-    assert running.until_ready()["redis"] == "up"
-    running.end(signal.SIGKILL)
-
-    again = checkout.make_run(port)
-    again.until("REDIS_URL .*\n")
-    assert again.get("/readyz")[0] == 200
-    assert again.end(signal.SIGHUP) == 0
+    running.until_ready()
+    checkout.kill("valkey-server")
+    running.until("Valkey ended by itself and was started again")
+    running.until_ready()
+    assert running.end(signal.SIGHUP) == 0
     assert checkout.left_over() == {}
+
+
+@pytest.mark.parametrize("kind", SERVERS.values())
+def test_a_server_ends_what_a_crash_left_of_it(kind: type[Server]) -> None:
+    home = defaults.LOCAL / f"test/orphan-{os.getpid()}"
+    orphan, successor = kind(home, keeps_data=False), kind(home, keeps_data=False)
+    try:
+        orphan.start()
+        successor.start()
+        assert not orphan.is_running
+        assert successor.is_running
+    finally:
+        successor.stop()
+        remove_home(home)
+    assert not home.exists()
+
+
+def test_tests_remove_what_killed_tests_left() -> None:
+    for name in ("dead", "alive"):
+        (pytest_plugin._TESTS / name / "valkey-server").mkdir(parents=True)
+    (pytest_plugin._TESTS / "dead/lock").touch()
+    with pytest_plugin._claim(pytest_plugin._TESTS / "alive/lock"):
+        pytest_plugin._remove_leftovers()
+    assert not (pytest_plugin._TESTS / "dead").exists()
+    assert (pytest_plugin._TESTS / "alive").exists()
+    pytest_plugin._remove_leftovers()
+    assert not (pytest_plugin._TESTS / "alive").exists()
 
 
 def test_make_run_can_be_ended_while_it_starts(checkout: Checkout, port: int) -> None:
