@@ -124,6 +124,9 @@ class GameState(models.Model):
     total_shares = models.BigIntegerField(default=0, db_default=0)
     blocks_found = models.IntegerField(default=0, db_default=0)
     current_streak = models.IntegerField(default=0, db_default=0, help_text="Consecutive ISO weeks with a share.")
+    streak_week = models.DateField(
+        null=True, blank=True, help_text="Monday of the last week that current_streak has taken into account."
+    )
 
     class Meta:
         db_table = "game_states"
@@ -154,6 +157,9 @@ class Worker(models.Model):
     is_online = models.BooleanField(default=False, db_default=False)
     last_share_at = models.DateTimeField(null=True, blank=True)
     hashrate_1h = models.FloatField(default=0, db_default=0)
+    told_silent_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The last_share_at of the silence its owner was told of."
+    )
 
     class Meta:
         db_table = "workers"
