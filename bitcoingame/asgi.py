@@ -1,4 +1,7 @@
-"""HTTP on an ASGI server: `uvicorn bitcoingame.asgi:application`."""
+"""HTTP and WebSocket on an ASGI server.
+
+`uvicorn --ws notifications.socket_server:SocketProtocol --no-access-log bitcoingame.asgi:application`
+"""
 
 from bitcoingame.start import set_up
 
@@ -7,4 +10,8 @@ set_up()
 from channels.routing import ProtocolTypeRouter  # noqa: E402 - the settings come first
 from django.core.asgi import get_asgi_application  # noqa: E402
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+http = get_asgi_application()
+
+from notifications.routing import lifespan, websocket  # noqa: E402 - the apps come first
+
+application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": lifespan})

@@ -16,9 +16,10 @@ def main() -> None:
     config = uvicorn.Config(
         "bitcoingame.asgi:application",
         access_log=False,  # a WebSocket's URL may hold a token
-        lifespan="off",
         log_level="warning",
         timeout_graceful_shutdown=5,
+        ws="notifications.socket_server:SocketProtocol",
+        ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

@@ -1,0 +1,165 @@
+"""What the tables say, for many users in one query. The socket processes' only way to PostgreSQL.
+
+An own small pool, not the ORM's connections: those belong to threads, and a thread hop for each socket would cost
+more than the query.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+MAX_CONNECTIONS = 3
+# A query takes milliseconds; one that takes this long has lost its server.
+QUERY_SECONDS = 5.0
+ROWS_PER_USER = 100
+
+NOTIFICATION_COLUMNS = (
+    "id",
+    "type",
+    "subtype",
+    "title",
+    "description",
+    "created_at",
+    "read",
+    "action_url",
+    "action_label",
+)
+
+_SNAPSHOTS = """
+SELECT counter.user_id, users.btc_address, users.is_active, counter.last_seq, counter.unread - (
+    SELECT count(*) FROM notifications
+    WHERE user_id = counter.user_id AND NOT read AND expires_at <= statement_timestamp()
+)
+FROM notification_counters counter JOIN users ON users.id = counter.user_id WHERE counter.user_id = ANY(%s)
+"""
+# Users whose every socket is up to date are not in the answer; a deleted user is, as not active.
+_CHANGED = """
+SELECT served.user_id, coalesce(users.is_active, false), coalesce(counter.last_seq, 0),
+    counter.unread
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS served (user_id, lowest, highest)
+LEFT JOIN users ON users.id = served.user_id
+LEFT JOIN notification_counters counter ON counter.user_id = served.user_id
+WHERE users.is_active IS NOT TRUE OR counter.last_seq <> served.lowest OR counter.last_seq <> served.highest
+"""
+# The counter and the rows come from one snapshot: what is not among the rows up to last_seq is expired or deleted.
+_MISSING = f"""
+SELECT behind.user_id, counter.last_seq, missing.*
+FROM unnest(%s::bigint[], %s::bigint[]) AS behind (user_id, since)
+JOIN notification_counters counter ON counter.user_id = behind.user_id
+LEFT JOIN LATERAL (
+    SELECT seq, {", ".join(NOTIFICATION_COLUMNS)}
+    FROM notifications
+    WHERE user_id = behind.user_id AND seq > behind.since
+        AND (expires_at IS NULL OR expires_at > statement_timestamp())
+    ORDER BY seq LIMIT %s
+) missing ON true
+ORDER BY behind.user_id, missing.seq
+"""  # noqa: S608 - constants
+_COLUMNS = ("seq", *NOTIFICATION_COLUMNS)
+
+
+class Snapshot(NamedTuple):
+    """A user's state at one moment, for a socket that starts or resumes there."""
+
+    user_id: int
+    btc_address: str | None
+    is_active: bool
+    last_seq: int
+    unread: int
+
+
+class Served(NamedTuple):
+    """A connected user and the lowest and highest seq their sockets were sent."""
+
+    user_id: int
+    lowest: int
+    highest: int
+
+
+class Changed(NamedTuple):
+    user_id: int
+    is_active: bool
+    last_seq: int
+    unread: int
+
+
+class Missing(NamedTuple):
+    """Rows after a seq, in order. Complete means that nothing else lies between them or up to last_seq."""
+
+    last_seq: int
+    rows: list[dict[str, Any]]
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.rows) < ROWS_PER_USER
+
+
+class Truth:
+    """Every method raises psycopg.Error, PoolTimeout or TimeoutError while PostgreSQL is away; the next call heals."""
+
+    def __init__(self) -> None:
+        self._pool = AsyncConnectionPool(
+            kwargs=_connection_parameters(),
+            min_size=1,
+            max_size=MAX_CONNECTIONS,
+            timeout=QUERY_SECONDS,
+            open=False,
+            configure=_configure,
+            check=AsyncConnectionPool.check_connection,
+            name="websocket",
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=1)
+
+    async def read_snapshots(self, user_ids: Sequence[int]) -> dict[int, Snapshot]:
+        """By user id; who is not in it does not exist."""
+        rows = await self._fetch(_SNAPSHOTS, [list(user_ids)])
+        return {row[0]: Snapshot(*row) for row in rows}
+
+    async def find_changed(self, served: Sequence[Served]) -> list[Changed]:
+        """Whose sockets were sent less or more than there is, and who may not be connected any more."""
+        rows = await self._fetch(_CHANGED, [list(column) for column in zip(*served, strict=True)])
+        return [Changed(*row) for row in rows]
+
+    async def read_missing(self, since: dict[int, int]) -> dict[int, Missing]:
+        """For each {user id: seq} what came after it, ROWS_PER_USER at most. Expired rows are left out."""
+        rows = await self._fetch(_MISSING, [list(since), list(since.values()), ROWS_PER_USER])
+        found: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+        last_seqs = {}
+        for user_id, last_seq, *columns in rows:
+            last_seqs[user_id] = last_seq
+            if columns[0] is not None:
+                found[user_id].append(dict(zip(_COLUMNS, columns, strict=True)))
+        return {user_id: Missing(last_seq, found[user_id]) for user_id, last_seq in last_seqs.items()}
+
+    async def _fetch(self, query: str, parameters: list[Any]) -> list[TupleRow]:
+        async with asyncio.timeout(QUERY_SECONDS), self._pool.connection() as conn:
+            return await (await conn.execute(query, parameters)).fetchall()
+
+
+async def _configure(conn: AsyncConnection[TupleRow]) -> None:
+    await conn.execute("SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', '5s', false)")
+
+
+def _connection_parameters() -> dict[str, Any]:
+    """Django's own settings, so that the tests' database is found as well."""
+    database = connection.settings_dict
+    named = {key.lower(): database[key] for key in ("USER", "PASSWORD", "HOST", "PORT") if database[key]}
+    return {
+        **{key: value for key, value in database["OPTIONS"].items() if isinstance(value, str)},
+        **named,
+        "dbname": database["NAME"],
+        "autocommit": True,
+        "connect_timeout": 5,
+        "application_name": "websocket",
+    }
