@@ -1,5 +1,6 @@
 """What every endpoint shares: JSON in and out, the one error shape, pages, strict fields, read-only rows."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple, cast
@@ -21,6 +22,7 @@ from bitcoingame.errors import DomainError, InvalidInput, NotAllowed, NotFound, 
 from bitcoingame.text import BadText, clean_line
 
 MAX_PAGE = 1_000_000
+MAX_PER_PAGE = 100
 
 
 class JSONRenderer(BaseRenderer):
@@ -183,15 +185,27 @@ class Page(NamedTuple):
 
 
 class PageQuery(serializers.Serializer):
+    """For the schema; requested_page reads the query itself, in a tenth of the time."""
+
     page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1)
-    per_page = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    per_page = serializers.IntegerField(min_value=1, max_value=MAX_PER_PAGE, default=20)
 
 
 def requested_page(request: Request) -> Page:
-    """Raises ValidationError (400) for anything but whole numbers in range."""
-    if "page" not in request.query_params and "per_page" not in request.query_params:
-        return Page()
-    return Page(**parsed(PageQuery, request.query_params))
+    """Raises InvalidInput (400) for anything but whole numbers in range."""
+    return Page(
+        page=_whole_number(request, "page", default=1, maximum=MAX_PAGE),
+        per_page=_whole_number(request, "per_page", default=20, maximum=MAX_PER_PAGE),
+    )
+
+
+def _whole_number(request: Request, name: str, *, default: int, maximum: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= maximum:
+        raise InvalidInput({name: [f"This must be a whole number from 1 to {maximum}."]})
+    return int(text)
 
 
 def parsed(form: type[serializers.Serializer], data: Any, *, partial: bool = False) -> dict[str, Any]:

@@ -91,7 +91,7 @@ TEMPLATES = [
 _database = env.database_url("DATABASE_URL", _database_default)
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "bitcoingame.postgresql",
         "NAME": _database.pop("dbname"),
         "USER": _database.pop("user", ""),
         "PASSWORD": _database.pop("password", ""),
@@ -99,7 +99,9 @@ DATABASES = {
         "PORT": _database.pop("port", ""),
         "CONN_MAX_AGE": env.integer("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**_database},
+        # Statements that come again are prepared: planning a join costs PostgreSQL more than running it. A pooler in
+        # front must know prepared statements (PgBouncer from 1.21 on does).
+        "OPTIONS": {**_database, "server_side_binding": True, "prepare_threshold": 2},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

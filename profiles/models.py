@@ -16,13 +16,7 @@ ADDRESS_LENGTH = 62
 UNUSABLE_PASSWORD = "!"  # noqa: S105 - what Django writes where no password can match
 
 
-class UserQuerySet(models.QuerySet["User"]):
-    def public(self) -> "UserQuerySet":
-        """Those whose profile anyone may see; idx_users_public_address holds exactly these."""
-        return self.filter(is_active=True, public_profile=True, btc_address__isnull=False)
-
-
-class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+class UserManager(BaseUserManager["User"]):
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
         """A staff account: it signs in to the admin with a name and a password, and has no wallet."""
         user: User = self.model(username=username, is_staff=True, is_superuser=True, **fields)

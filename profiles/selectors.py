@@ -2,52 +2,42 @@
 
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef
-
-from profiles.models import ADDRESS_LENGTH, EarnedBadge, User, fallback_name
+from bitcoingame.database import fetch_rows
+from profiles.models import ADDRESS_LENGTH
 
 Row = dict[str, Any]
 
 
+# By hand, for every visitor pays for them. The condition stands as in idx_users_public_address.
+_PROFILE = """
+SELECT coalesce(display_name, 'Miner-' || left(btc_address, 8)) AS display_name, btc_address, level, level_title,
+       badges_earned, created_at, CASE WHEN show_country_flag THEN country_code END AS country_code
+FROM users JOIN game_states ON user_id = users.id
+WHERE btc_address = %(address)s AND is_active AND public_profile AND btc_address IS NOT NULL
+"""
+_STATS = """
+SELECT best_difficulty, total_shares, blocks_found, current_streak,
+       ARRAY(SELECT slug FROM earned_badges WHERE user_id = users.id ORDER BY earned_at, id) AS badges
+FROM users JOIN game_states ON user_id = users.id
+WHERE btc_address = %(address)s AND is_active AND public_profile AND btc_address IS NOT NULL
+"""
+
+
 def get_public_profile(address: str) -> Row | None:
     """The public profile, or None when hidden or absent. One query, on an index that holds public users only."""
-    row = _find_public(
-        address,
-        "btc_address",
-        "display_name",
-        "country_code",
-        "show_country_flag",
-        "created_at",
-        "game_state__level",
-        "game_state__level_title",
-        "game_state__badges_earned",
-    )
-    if row is None:
-        return None
-    if not row["show_country_flag"]:
-        row["country_code"] = None
-    row["display_name"] = row["display_name"] or fallback_name(row["btc_address"])
-    return row
+    return _find_public(_PROFILE, address)
 
 
 def get_public_stats(address: str) -> Row | None:
     """The public statistics, or None when hidden or absent. One query, as above."""
-    badges = EarnedBadge.objects.filter(user=OuterRef("pk")).order_by("earned_at", "id").values("slug")
-    return _find_public(
-        address,
-        "game_state__best_difficulty",
-        "game_state__total_shares",
-        "game_state__blocks_found",
-        "game_state__current_streak",
-        slugs=ArraySubquery(badges),
-    )
+    return _find_public(_STATS, address)
 
 
-def _find_public(address: str, *columns: str, **annotations: Any) -> Row | None:
+def _find_public(statement: str, address: str) -> Row | None:
     if len(address) > ADDRESS_LENGTH or not (address.isascii() and address.isalnum()):
         return None
-    return User.objects.public().filter(btc_address=_as_stored(address)).values(*columns, **annotations).first()
+    rows = fetch_rows(statement, {"address": _as_stored(address)})
+    return rows[0] if rows else None
 
 
 def _as_stored(address: str) -> str:

@@ -37,21 +37,19 @@ class MeOut(ReadSerializer):
 class ProfileOut(ReadSerializer):
     display_name = serializers.CharField()
     btc_address = serializers.CharField()
-    level = serializers.IntegerField(source="game_state__level")
-    level_title = serializers.CharField(source="game_state__level_title")
-    badges_earned = serializers.IntegerField(source="game_state__badges_earned")
+    level = serializers.IntegerField()
+    level_title = serializers.CharField()
+    badges_earned = serializers.IntegerField()
     member_since = serializers.DateTimeField(source="created_at")
     country_code = serializers.CharField(allow_null=True, help_text="Null too where the flag is hidden.")
 
 
 class ProfileStatsOut(ReadSerializer):
-    best_difficulty = serializers.FloatField(source="game_state__best_difficulty")
-    total_shares = serializers.IntegerField(source="game_state__total_shares")
-    blocks_found = serializers.IntegerField(source="game_state__blocks_found")
-    current_streak = serializers.IntegerField(source="game_state__current_streak", help_text="In weeks.")
-    badges = serializers.ListField(
-        source="slugs", child=serializers.CharField(), help_text="Slugs, in the order earned."
-    )
+    best_difficulty = serializers.FloatField()
+    total_shares = serializers.IntegerField()
+    blocks_found = serializers.IntegerField()
+    current_streak = serializers.IntegerField(help_text="In weeks.")
+    badges = serializers.ListField(child=serializers.CharField(), help_text="Slugs, in the order earned.")
 
 
 class SectionSerializer(serializers.Serializer):

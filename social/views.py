@@ -52,9 +52,9 @@ class CooperativeViewSet(viewsets.ViewSet):
     @extend_schema(parameters=[CooperativeQuery], responses={200: CooperativeListOut, **refusals(400)})
     def list(self, request: Request) -> Response:
         """The active cooperatives, best weekly rank first."""
-        page, search = requested_page(request), ""
-        if "search" in request.query_params:
-            search = parsed(CooperativeQuery, request.query_params).get("search", "")
+        page, search = requested_page(request), request.query_params.get("search", "").strip()
+        if search:
+            search = parsed(CooperativeQuery, request.query_params)["search"]
         rows, total = selectors.list_cooperatives(page=page, search=search)
         return Response(page.envelope("cooperatives", [CooperativeOut.of(row) for row in rows], total))
 

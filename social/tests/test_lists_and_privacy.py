@@ -51,14 +51,14 @@ class TestList:
 
     @pytest.mark.parametrize(
         "query",
-        ["page=0", "page=-1", "page=x", "page=1.5", "page=99999999999999999999", "per_page=0", "per_page=101"],
+        ["page=0", "page=-1", "page=x", "page=1.5", "page=99999999999999999999", "per_page=0", "per_page=101", "page="],
     )
     def test_pages_out_of_range_are_bad_input(self, client, query):
         refusal(client.get(f"{URL}?{query}"), 400, "invalid_input")
 
     @pytest.mark.parametrize(
         ("search", "expected"),
-        [("coop a", ["Coop A"]), ("COOP", 5), ("%", []), ("_", []), ("zzz", []), ("\\", [])],
+        [("coop a", ["Coop A"]), ("COOP", 5), ("", 5), (" ", 5), ("%", []), ("_", []), ("zzz", []), ("\\", [])],
     )
     def test_search_is_part_of_the_name(self, ranking, client, search, expected):
         response = client.get(URL, {"search": search})

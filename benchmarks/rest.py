@@ -1,0 +1,203 @@
+"""How many requests one web process answers, with 5,000 cooperatives of 20 and 100,000 users.
+
+    .venv/bin/python -m benchmarks.rest [--seconds 5] [--runs 5] [--only list,detail]
+
+Starts embedded PostgreSQL and Valkey of its own under .local, one granian worker in the production shape, and calls
+it over loopback. Each figure is the median of several runs, with the lowest and the highest; the runs of all
+endpoints alternate, so that a slow minute of the machine touches each. "Per core" divides by the processor time
+the server process itself used, PostgreSQL's not included.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.request import urlopen
+from uuid import uuid4
+
+import psutil
+import psycopg
+from btclib.b32 import address_from_witness
+
+from benchmarks.load import load, request
+from bitcoingame.local import defaults
+from bitcoingame.local.servers import SERVERS
+
+HOME = defaults.LOCAL / "benchmarks"
+PORT = 8777
+USERS, SEATS = 100_000, 20
+
+ENVIRONMENT = {
+    **os.environ,
+    "ENVIRONMENT": "production",
+    "DATABASE_URL": defaults.database_url(HOME),
+    "REDIS_URL": defaults.redis_url(HOME),
+    "SECRET_KEY": "only-for-this-benchmark-" * 2,
+    "JWT_PRIVATE_KEY": "",
+    "ALLOWED_HOSTS": "localhost",
+    "DASHBOARD_ORIGINS": "https://dashboard.example",
+    "PUBLIC_URL": "https://api.example",
+    "SECURE_SSL_REDIRECT": "false",
+}
+
+
+def address_of(number: int) -> str:
+    return address_from_witness(0, number.to_bytes(20, "little"))
+
+
+def seed(cooperatives: int) -> None:
+    """Fills an empty database; a second run finds it full."""
+    with psycopg.connect(ENVIRONMENT["DATABASE_URL"]) as connection:
+        if connection.execute("SELECT count(*) FROM users").fetchone() == (USERS,):
+            return
+        connection.execute("TRUNCATE users, cooperatives, cooperative_totals CASCADE")
+        with connection.cursor().copy("COPY users (id, btc_address, display_name) FROM STDIN") as copy:
+            for number in range(1, USERS + 1):
+                copy.write_row((number, address_of(number), f"Miner {number}"))
+        connection.execute(
+            """
+            INSERT INTO cooperatives (id, name, invite_code, owner_user_id, member_count, weekly_rank,
+                                      combined_hashrate)
+            SELECT n, 'Cooperative ' || n, upper(substr(md5(n::text), 1, 8)), (n - 1) * %(seats)s + 1, %(seats)s,
+                   CASE WHEN n %% 10 = 0 THEN 0 ELSE n END, n * 1e12
+            FROM generate_series(1, %(cooperatives)s) n
+            """,
+            {"seats": SEATS, "cooperatives": cooperatives},
+        )
+        connection.execute(
+            """
+            INSERT INTO cooperative_members (cooperative_id, user_id, role, hashrate, shares_today)
+            SELECT (n - 1) / %(seats)s + 1, n, CASE WHEN n %% %(seats)s = 1 THEN 'admin' ELSE 'member' END, 1e12, 500
+            FROM generate_series(1, %(members)s) n
+            """,
+            {"seats": SEATS, "members": cooperatives * SEATS},
+        )
+        connection.execute(
+            """
+            SELECT count(*) FROM generate_series(1, 200) i, LATERAL (SELECT create_notifications(
+                array_agg(id), array_agg(1), ARRAY['bench:' || i], ARRAY['New Best Difficulty!'],
+                ARRAY['Your best difficulty is now 1.2T.'], ARRAY['{}'::jsonb], 'mining', 'personal_best', '',
+                '/mining/difficulty', 'View difficulty', false, NULL)
+                FROM users WHERE id <= 200) created
+            """
+        )
+        connection.execute("SELECT setval(pg_get_serial_sequence('users', 'id'), %s)", [USERS])
+        connection.execute("SELECT setval(pg_get_serial_sequence('cooperatives', 'id'), %s)", [cooperatives])
+    with psycopg.connect(ENVIRONMENT["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+
+
+def requests_of(cooperatives: int) -> dict[str, list[bytes]]:
+    from profiles.tokens import issue_pair
+
+    def token(user: int) -> str:
+        return issue_pair(
+            user_id=user, btc_address=address_of(user), family=uuid4(), refresh_jti=uuid4(), now=datetime.now(UTC)
+        ).access_token
+
+    tokens = [token(user) for user in range(1, 201)]
+    api = "/api/v1"
+    return {
+        "list 20 cooperatives": [request(f"{api}/cooperatives?page={page}") for page in range(1, 51)],
+        "detail with 20 members": [
+            request(f"{api}/cooperatives/{number}") for number in range(1, cooperatives, max(1, cooperatives // 500))
+        ],
+        "profile": [request(f"{api}/users/{address_of(user)}/profile") for user in range(1, USERS, 199)],
+        "private profile": [request(f"{api}/users/me", token=tokens[0])],
+        "unread-count": [request(f"{api}/notifications/unread-count", token=one) for one in tokens],
+        "list 20 of 200 notifications": [request(f"{api}/notifications", token=one) for one in tokens],
+        "liveness (no view)": [request("/healthz")],
+    }
+
+
+def start_server() -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(PORT),
+        "--workers", "1", "--no-ws", "--blocking-threads", "1", "bitcoingame.wsgi:application",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            with urlopen(f"http://127.0.0.1:{PORT}/healthz", timeout=1):
+                return process
+        except OSError:
+            time.sleep(0.1)
+    process.terminate()
+    raise SystemExit("The server did not start.")
+
+
+def processor_seconds(process: subprocess.Popen[bytes]) -> float:
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    return sum(sum(one.cpu_times()[:2]) for one in family)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--cooperatives", type=int, default=5_000)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+
+    ENVIRONMENT["JWT_PRIVATE_KEY"] = defaults.private_key()
+    os.environ.update(ENVIRONMENT, DJANGO_SETTINGS_MODULE="bitcoingame.settings")
+    servers = [server(HOME, keeps_data=True) for server in SERVERS.values()]
+    process = None
+    try:
+        for server in servers:
+            server.start()
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        seed(options.cooperatives)
+        process = start_server()
+        measure(process, options)
+    finally:
+        if process is not None:
+            process.terminate()
+            process.wait(30)
+        for server in reversed(servers):
+            server.stop()
+
+
+def measure(process: subprocess.Popen[bytes], options: argparse.Namespace) -> None:
+    chosen = {
+        name: requests
+        for name, requests in requests_of(options.cooperatives).items()
+        if not options.only or any(part in name for part in options.only.split(","))
+    }
+    seen: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in chosen}
+    for run in range(options.runs + 1):
+        for name, requests in chosen.items():
+            before = processor_seconds(process)
+            result = load(PORT, requests, connections=options.connections, seconds=options.seconds if run else 1)
+            used = processor_seconds(process) - before
+            if result.failures:
+                raise SystemExit(f"{name}: {result.failures} refused answers")
+            if run:
+                seen[name].append((result.rate, result.rate * options.seconds / used, result.p50, result.p99))
+    print(f"| {'endpoint':30} | requests/s (low to high) | per core | p50 ms | p99 ms |")
+    print(f"|{'-' * 32}|---:|---:|---:|---:|")
+    for name, rows in seen.items():
+        rates, cores, p50s, p99s = zip(*rows, strict=True)
+        middle = [statistics.median(column) for column in (rates, cores, p50s, p99s)]
+        print(
+            f"| {name:30} | {middle[0]:,.0f} ({min(rates):,.0f} to {max(rates):,.0f}) "
+            f"| {middle[1]:,.0f} | {middle[2]:.2f} | {middle[3]:.2f} |"
+        )
+    if options.json:
+        options.json.write_text(json.dumps(seen, indent=1))
+
+
+if __name__ == "__main__":
+    main()
