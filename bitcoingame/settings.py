@@ -1,6 +1,8 @@
 """The one settings file. Every value an operator may set comes from the environment; README.md lists them."""
 
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -171,10 +173,23 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }
 
-EMAIL_BACKEND = env.text(
-    "EMAIL_BACKEND",
-    "django.core.mail.backends.console.EmailBackend" if DEVELOPMENT else "django.core.mail.backends.smtp.EmailBackend",
-)
+# Who delivers e-mail; the console one prints it.
+EMAIL_SERVICE = env.choice("EMAIL_SERVICE", tuple(env.EMAIL_BACKENDS), "console" if DEVELOPMENT else "smtp")
+EMAIL_BACKEND = env.EMAIL_BACKENDS[EMAIL_SERVICE]
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("EMAIL_PORT", default=587, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+_encryption = env.choice("EMAIL_ENCRYPTION", ("starttls", "tls", "none"), default="starttls")
+EMAIL_USE_TLS = _encryption == "starttls"
+EMAIL_USE_SSL = _encryption == "tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "The Bitcoin Game <notifications@thebitcoingame.com>")
+ANYMAIL: dict[str, Any] = {"REQUESTS_TIMEOUT": EMAIL_TIMEOUT}
+if EMAIL_SERVICE == "sendgrid":
+    ANYMAIL["SENDGRID_API_KEY"] = env.text("SENDGRID_API_KEY")
+if EMAIL_SERVICE == "ses" and find_spec("boto3") is None:
+    raise ImproperlyConfigured("EMAIL_SERVICE=ses needs the package boto3; without it, use smtp with SES's endpoint.")
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -1,11 +1,16 @@
-"""The one refusal of a request, and the mistakes of code that calls: those end in a log, never in an answer."""
+"""What requests are refused with, and the mistakes of code that calls: those end in a log, never in an answer."""
 
-from bitcoingame.errors import NotFound
+from bitcoingame.errors import DomainError, NotFound
 
 
 class NotificationNotFound(NotFound):
     code = "notification_not_found"
     detail = "There is no such notification."
+
+
+class InvalidUnsubscribeToken(DomainError):
+    code = "invalid_token"
+    detail = "This link to unsubscribe is not valid."
 
 
 class NotificationMistake(ValueError):

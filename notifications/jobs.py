@@ -1,12 +1,21 @@
 """What the rq workers do for notifications, on demand and by the timetable."""
 
+import logging
+
 from django.utils import timezone
 
+from bitcoingame.queue import enqueue_on_commit
+from notifications.deliveries import give_up_interrupted, has_due_emails, send_next_email
+from notifications.emails import DjangoEmailService, EmailUnavailable
 from notifications.models import Broadcast
 from notifications.retention import delete_old_notifications
 from notifications.services import deliver_batch
 
+logger = logging.getLogger(__name__)
+
 BROADCAST_BATCH = 1000
+# Few enough for the time a job has; also what one connection to a mail server carries.
+EMAILS_PER_JOB = 100
 
 
 def deliver_broadcast(broadcast_id: int) -> None:
@@ -19,6 +28,22 @@ def resume_broadcasts() -> None:
     """Each minute: delivers what nobody is delivering, because a worker died or Redis was down at the announcement."""
     for broadcast_id in Broadcast.objects.filter(finished_at__isnull=True).order_by("pk").values_list("pk", flat=True):
         deliver_broadcast(broadcast_id)
+
+
+def send_due_emails() -> None:
+    """After a commit that made some due, and each minute: for retries, and for what Redis did not take."""
+    now = timezone.now()
+    give_up_interrupted(now=now)
+    if not has_due_emails(now=now):
+        return
+    try:
+        with DjangoEmailService() as service:
+            sent = sum(1 for _ in range(EMAILS_PER_JOB) if send_next_email(service, now=timezone.now()))
+    except EmailUnavailable as error:
+        logger.warning("The e-mail service cannot be reached: %s", error)
+        return
+    if sent == EMAILS_PER_JOB:
+        enqueue_on_commit("notifications.jobs.send_due_emails")
 
 
 def clean_up_notifications() -> None:

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from bitcoingame.api import IdField, PageQuery, ReadSerializer
+from bitcoingame.api import IdField, PageQuery, ReadSerializer, StrictCharField
 from notifications.models import TYPES
 
 
@@ -33,3 +33,7 @@ class NotificationListOut(serializers.Serializer):
 
 class UnreadCountOut(serializers.Serializer):
     unread_count = serializers.IntegerField()
+
+
+class UnsubscribeQuery(serializers.Serializer):
+    token = StrictCharField(max_length=128)

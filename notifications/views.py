@@ -1,15 +1,32 @@
-"""A user's own notifications over HTTP."""
+"""A user's own notifications over HTTP, and the way out of their e-mails."""
 
+from django.http import HttpResponse
+from django.template.loader import render_to_string
 from drf_spectacular.utils import extend_schema
 from rest_framework import viewsets
 from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from bitcoingame.api import DetailBody, Page, parsed, refusals
-from notifications import reading, selectors
+from notifications import emails, reading, selectors
 from notifications.selectors import Filters
-from notifications.serializers import NotificationListOut, NotificationOut, NotificationQuery, UnreadCountOut
+from notifications.serializers import (
+    NotificationListOut,
+    NotificationOut,
+    NotificationQuery,
+    UnreadCountOut,
+    UnsubscribeQuery,
+)
 from profiles.authentication import UserRequest
+
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class NotificationViewSet(viewsets.ViewSet):
@@ -41,6 +58,39 @@ class NotificationViewSet(viewsets.ViewSet):
     def unread_count(self, request: UserRequest) -> Response:
         """How many are unread."""
         return Response({"unread_count": selectors.count_unread(user_id=request.user.pk)})
+
+
+class UnsubscribeView(APIView):
+    """What the e-mails' unsubscribe links lead to; without sign-in, for mail services post by themselves.
+
+    A person who follows the link gets a page with a button, because whatever scans a mail's links follows them too.
+    """
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(parameters=[UnsubscribeQuery], responses={(200, "text/html"): str, **refusals(400)})
+    def get(self, request: Request) -> HttpResponse:
+        """The page that asks."""
+        _unsubscriber(request)
+        return _page(is_done=False)
+
+    @extend_schema(parameters=[UnsubscribeQuery], request=None, responses={200: DetailBody, **refusals(400)})
+    def post(self, request: Request) -> HttpResponse:
+        """Get no more e-mail (RFC 8058); again is fine. A browser gets a page."""
+        emails.unsubscribe(user_id=_unsubscriber(request))
+        if "text/html" in request.headers.get("Accept", ""):
+            return _page(is_done=True)
+        return Response({"detail": "You will get no more e-mail."})
+
+
+def _unsubscriber(request: Request) -> int:
+    return emails.read_unsubscribe_token(parsed(UnsubscribeQuery, request.query_params)["token"])
+
+
+def _page(*, is_done: bool) -> HttpResponse:
+    page = render_to_string("notifications/unsubscribe.html", {"is_done": is_done})
+    return HttpResponse(page, headers=_PAGE_HEADERS)
 
 
 def _window(request: UserRequest) -> tuple[Page, Filters]:
