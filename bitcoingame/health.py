@@ -5,7 +5,9 @@ refused for its Host header or redirected.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
+from typing import Any
 
 import orjson
 import psycopg
@@ -14,6 +16,8 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
+
+from bitcoingame.job_runs import job_status
 
 _DATABASE_SECONDS = 2
 _REDIS_SECONDS = 0.2
@@ -36,7 +40,8 @@ def healthz() -> HttpResponse:
 def readyz() -> HttpResponse:
     """200 when PostgreSQL answers and every migration is applied, else 503 and what is missing.
 
-    Redis is named but never decides: the service works without it.
+    Redis is named but never decides: the service works without it. Nor do the jobs, of which it says when each last
+    succeeded.
     """
     state = {"database": "down", "migrations": "unknown", "redis": _redis_state()}
     if _database_answers():
@@ -45,14 +50,14 @@ def readyz() -> HttpResponse:
         return _answer({"detail": "PostgreSQL does not answer.", "code": "database_down", **state}, 503)
     if state["migrations"] != "applied":
         return _answer({"detail": "Migrations are missing.", "code": "migrations_missing", **state}, 503)
-    return _answer({"status": "ready", **state}, 200)
+    return _answer({"status": "ready", **state, "jobs": _jobs_state()}, 200)
 
 
 _PROBES = {"/healthz": healthz, "/readyz": readyz}
 
 
-def _answer(body: dict[str, str], status: int) -> HttpResponse:
-    content = orjson.dumps(body)
+def _answer(body: dict[str, Any], status: int) -> HttpResponse:
+    content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     headers = {"Cache-Control": "no-store", "Content-Length": str(len(content))}
     response = HttpResponse(content, status=status, content_type="application/json", headers=headers)
     response._has_been_logged = True  # type: ignore[attr-defined] # a probe's 503 is an answer, not an error to log
@@ -87,6 +92,13 @@ def _require_migrations() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise MigrationsMissing
+
+
+def _jobs_state() -> dict[str, datetime | None]:
+    try:
+        return {name: status.last_succeeded_at for name, status in job_status().items()}
+    except Error:
+        return {}
 
 
 def _redis_state() -> str:

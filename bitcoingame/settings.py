@@ -168,6 +168,10 @@ SPECTACULAR_SETTINGS = {
 CORS_ALLOWED_ORIGINS = DASHBOARD_ORIGINS
 CORS_URLS_REGEX = r"^/api/"
 
+RQ = {
+    "SCHEDULER_CLASS": "bitcoingame.scheduler.TimetableScheduler",
+    "WORKER_CLASS": "bitcoingame.scheduler.PromptWorker",
+}
 RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 300}}
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}

@@ -43,7 +43,7 @@ def programs(*, listener: socket.socket) -> list[Program]:
     table = [
         Program("web", ("-m", "bitcoingame.local.web", str(listener.fileno())), 32),
         Program("worker", ("manage.py", "rqworker", "default"), 36),
-        Program("scheduler", ("manage.py", "run_scheduler"), 33),
+        Program("scheduler", ("manage.py", "rqscheduler"), 33),
         Program("consumer", ("manage.py", "consume_events"), 35),
         Program("simulator", ("manage.py", "simulate_mining"), 34),
     ]
@@ -53,7 +53,7 @@ def programs(*, listener: socket.socket) -> list[Program]:
 def _exists(program: Program) -> bool:
     script, command = program.arguments[:2]
     ours = CHECKOUT.glob(f"*/management/commands/{command}.py")
-    return script != "manage.py" or command == "rqworker" or any(ours)
+    return script != "manage.py" or command in ("rqworker", "rqscheduler") or any(ours)
 
 
 def _is_wanted(program: Program) -> bool:

@@ -1,13 +1,16 @@
 """Probes tell the truth, in JSON, to anyone."""
 
+from datetime import UTC, datetime
+
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 
 from bitcoingame import health
 from bitcoingame.local.servers import Valkey
+from bitcoingame.models import JobRun
 
-UP = {"status": "ready", "database": "up", "migrations": "applied", "redis": "up"}
+UP = {"status": "ready", "database": "up", "migrations": "applied", "redis": "up", "jobs": {}}
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +33,23 @@ def test_readyz_when_everything_is_there(client: Client) -> None:
     assert (response.status_code, response.json()) == (200, UP)
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_readyz_says_when_each_job_last_succeeded(client: Client) -> None:
+    JobRun.objects.create(name="done", last_succeeded_at=datetime(2026, 6, 2, 12, 5, tzinfo=UTC))
+    JobRun.objects.create(name="failing", last_error="ValueError: no")
+    assert client.get("/readyz").json()["jobs"] == {"done": "2026-06-02T12:05:00Z", "failing": None}
+
+
+@pytest.mark.django_db
+def test_readyz_is_ready_while_the_jobs_cannot_be_read(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(health, "job_status", refuse)
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (200, UP)
 
 
 @pytest.mark.django_db

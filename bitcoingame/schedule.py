@@ -1,0 +1,58 @@
+"""The whole timetable. Crontab lines in UTC; how it is kept is told in scheduler.py and job_runs.py."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from bitcoingame.job_runs import Job, Work, run_due_job
+from bitcoingame.limits import purge_attempts
+from notifications.jobs import resume_broadcasts
+from notifications.reminders import extend_streaks, tell_silent_workers, warn_of_ending_streaks
+from notifications.retention import delete_old_notifications
+from profiles.sign_in import purge_expired
+from social.statistics import delete_old_samples, update_cooperative_stats
+
+BATCH_SIZE = 1000
+
+
+def run_job(name: str) -> bool:
+    """What a worker is called with: does the job if it is due; returns whether it did."""
+    return run_due_job(name, TIMETABLE[name], now=timezone.now())
+
+
+def always(work: Callable[[], Any]) -> Work:
+    """A job that works off what is waiting, whatever the time."""
+    return lambda *, now, since: work()
+
+
+def in_batches(delete: Callable[..., int]) -> Work:
+    """A clean-up: deletes until nothing old is left."""
+
+    def clean_up(*, now: datetime, since: datetime | None) -> None:
+        while delete(now=now, batch_size=BATCH_SIZE):
+            pass
+
+    return clean_up
+
+
+def delete_expired_sessions(*, now: datetime, batch_size: int) -> int:
+    """Deletes up to batch_size of the admin's sessions; returns how many."""
+    expired = Session.objects.filter(expire_date__lt=now).order_by("pk")[:batch_size]
+    return Session.objects.filter(pk__in=expired.values("pk")).delete()[0]
+
+
+TIMETABLE: Mapping[str, Job] = {
+    "update_cooperative_stats": Job("*/5 * * * *", update_cooperative_stats, seconds=600),
+    "tell_silent_workers": Job("* * * * *", tell_silent_workers, seconds=300),
+    "resume_broadcasts": Job("* * * * *", always(resume_broadcasts), seconds=600),
+    "warn_of_ending_streaks": Job("0 18 * * 0", warn_of_ending_streaks, seconds=600),
+    "extend_streaks": Job("5 0 * * 1", extend_streaks, seconds=600),
+    "delete_old_notifications": Job("10 3 * * *", in_batches(delete_old_notifications), seconds=1800),
+    "delete_old_samples": Job("20 3 * * *", in_batches(delete_old_samples), seconds=1800),
+    "purge_attempts": Job("30 3 * * *", in_batches(purge_attempts), seconds=600),
+    "purge_sign_ins": Job("40 3 * * *", in_batches(purge_expired), seconds=600),
+    "delete_expired_sessions": Job("50 3 * * *", in_batches(delete_expired_sessions), seconds=600),
+}
