@@ -3,8 +3,12 @@
 `uvicorn --ws notifications.socket_server:SocketProtocol --no-access-log bitcoingame.asgi:application`
 """
 
+import os
+
 from bitcoingame.start import set_up
 
+# Each request runs in a context of its own here, where a connection kept for the next one would never be found again.
+os.environ.setdefault("DATABASE_POOL_SIZE", "10")
 set_up()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402 - the settings come first

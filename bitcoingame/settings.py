@@ -91,6 +91,8 @@ TEMPLATES = [
 ]
 
 _database = env.database_url("DATABASE_URL", _database_default)
+# Threads that serve one request after another keep a connection each; an ASGI server shares this many (asgi.py).
+_pool_size = env.integer("DATABASE_POOL_SIZE", default=0, maximum=1000)
 DATABASES = {
     "default": {
         "ENGINE": "bitcoingame.postgresql",
@@ -99,11 +101,16 @@ DATABASES = {
         "PASSWORD": _database.pop("password", ""),
         "HOST": _database.pop("host", ""),
         "PORT": _database.pop("port", ""),
-        "CONN_MAX_AGE": env.integer("DATABASE_CONN_MAX_AGE", default=60),
+        "CONN_MAX_AGE": 0 if _pool_size else env.integer("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
         # Statements that come again are prepared: planning a join costs PostgreSQL more than running it. A pooler in
         # front must know prepared statements (PgBouncer from 1.21 on does).
-        "OPTIONS": {**_database, "server_side_binding": True, "prepare_threshold": 2},
+        "OPTIONS": {
+            **_database,
+            "server_side_binding": True,
+            "prepare_threshold": 2,
+            "pool": {"min_size": 1, "max_size": _pool_size} if _pool_size else False,
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -15,6 +15,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     config = uvicorn.Config(
         "bitcoingame.asgi:application",
+        proxy_headers=False,  # nobody stands in front: a forwarded address is forged
         access_log=False,  # a WebSocket's URL may hold a token
         log_level="warning",
         timeout_graceful_shutdown=5,

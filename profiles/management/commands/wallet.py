@@ -33,10 +33,11 @@ class Command(BaseCommand):
             raise CommandError("The wallet is for development only.")
         if action == "address":
             self.stdout.write(open_wallet(file, create=True).address())
-        elif action == "sign":
-            self.stdout.write(open_wallet(file).sign(sys.stdin.read().removesuffix("\n")))
-        else:
-            self.stdout.write(answer(open_wallet(file), sys.stdin.read()))
+            return
+        # Read before the key is opened: in a pipe, what comes before us may be what makes it.
+        text = sys.stdin.read()
+        wallet = open_wallet(file)
+        self.stdout.write(wallet.sign(text.removesuffix("\n")) if action == "sign" else answer(wallet, text))
 
 
 def answer(wallet: Wallet, text: str) -> str:
