@@ -1,5 +1,12 @@
-"""What the wiring itself keeps, in PostgreSQL, for it must hold with Redis down: limited attempts, and jobs by time."""
+"""What the wiring itself keeps: limited attempts, jobs by time, and the books on the platform's events.
 
+In PostgreSQL, for it must hold with Redis down.
+"""
+
+from uuid import uuid4
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DecimalRangeField, RangeOperators
 from django.db import models
 from django.db.models.functions import Now
 
@@ -33,3 +40,99 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class HandledEntries(models.Model):
+    """A run of stream entries that took effect: one row for each batch, however many entries it had.
+
+    `entries` holds positions (bitcoingame.events.envelope.position_of), which differ between streams. A read by a
+    consumer group is without gaps, so its first and last entry say it all; two runs that overlap would be an entry
+    taking effect twice, and the database refuses the second. docs/handled-events.md says why.
+    """
+
+    stream = models.CharField(max_length=64)
+    entries = DecimalRangeField()
+    handled_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "handled_entries"
+        verbose_name_plural = "handled entries"
+        indexes = [models.Index(fields=["handled_at"], name="idx_handled_entries_handled")]
+        constraints = [
+            ExclusionConstraint(name="an_entry_takes_effect_once", expressions=[("entries", RangeOperators.OVERLAPS)])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream} {self.entries}"
+
+
+class HandledEvent(models.Model):
+    """An event that took effect, by the event_id its producer gave it, whichever way it came."""
+
+    event_id = models.CharField(max_length=128, primary_key=True)
+    handled_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "handled_events"
+        indexes = [models.Index(fields=["handled_at"], name="idx_handled_events_handled")]
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class SetAsideEvent(models.Model):
+    """An event that could not be read or handled, waiting for staff."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        HANDLED = "handled"
+
+    stream = models.CharField(max_length=64)
+    entry = models.CharField(max_length=64, help_text="The entry's id; of a posted event the digest of its content.")
+    event = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=512)
+    # JSON in ASCII, escapes included: what broke the event (NUL, broken UTF-8) is kept exactly and does no harm here.
+    payload = models.TextField(blank=True)
+    tries = models.IntegerField(default=1, db_default=1)
+    state = models.CharField(
+        max_length=8, choices=State.choices, default=State.WAITING, db_default=State.WAITING, editable=False
+    )
+    set_aside_at = models.DateTimeField(db_default=Now())
+    handled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "set_aside_events"
+        indexes = [models.Index(fields=["state", "-id"], name="idx_set_aside_events_state")]
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "entry"], name="an_event_is_set_aside_once"),
+            models.CheckConstraint(
+                condition=models.Q(state="waiting", handled_at__isnull=True)
+                | models.Q(state="handled", handled_at__isnull=False),
+                name="a_handled_event_has_its_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event or 'event'} {self.entry}"
+
+
+class OutgoingEvent(models.Model):
+    """An event for the platform, written with its cause and relayed to the stream `social:events` after the commit."""
+
+    event_id = models.UUIDField(default=uuid4, unique=True, editable=False)
+    event = models.CharField(max_length=64)
+    payload = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "outgoing_events"
+        indexes = [
+            models.Index(fields=["id"], name="idx_outgoing_events_unsent", condition=models.Q(sent_at__isnull=True)),
+            models.Index(
+                fields=["sent_at"], name="idx_outgoing_events_sent", condition=models.Q(sent_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.event_id}"

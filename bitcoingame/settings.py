@@ -147,6 +147,13 @@ SIGN_INS_PER_ADDRESS = env.integer("SIGN_INS_PER_ADDRESS", default=300 * _genero
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", default=64 * 1024, minimum=1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
+# The platform's events. A service without Redis posts them with one of the tokens; two, while one replaces the other.
+SERVICE_TOKENS = env.words("SERVICE_TOKENS")
+if any(len(token) < 32 for token in SERVICE_TOKENS) or len(SERVICE_TOKENS) > 2:
+    raise ImproperlyConfigured("SERVICE_TOKENS must be one or two tokens of at least 32 characters each.")
+# About how many of our own events Redis keeps in the stream social:events.
+SOCIAL_EVENTS_MAXLEN = env.integer("SOCIAL_EVENTS_MAXLEN", default=100_000, minimum=1000)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["profiles.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -12,6 +12,7 @@ urlpatterns = [
     path("api/v1/", include("profiles.urls")),
     path("api/v1/", include("notifications.urls")),
     path("api/v1/", include("social.urls")),
+    path("api/v1/", include("bitcoingame.events.urls")),
     path("api/schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
     path(
         "api/docs",

@@ -144,7 +144,11 @@ class EarnedBadge(models.Model):
 
 
 class Worker(models.Model):
-    """One mining machine of a user, by the name it gives the pool. hashrate_1h is in H/s."""
+    """One mining machine of a user, by the name it gives the pool. hashrate_1h is in H/s.
+
+    `heard_at` and `hashrate_at` are the times of the newest events that told is_online and hashrate_1h, so that older
+    ones that come later change nothing.
+    """
 
     user = CascadingKey(User, related_name="workers", db_index=False)
     name = models.CharField(max_length=64)
@@ -154,6 +158,8 @@ class Worker(models.Model):
     told_silent_since = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="The last_share_at of the silence its owner was told of."
     )
+    heard_at = models.DateTimeField(null=True, blank=True, editable=False)
+    hashrate_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         db_table = "workers"

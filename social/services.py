@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from bitcoingame.database import violated_constraint
+from bitcoingame.outbox import enqueue_outgoing
 from notifications.services import create_notification
 from profiles.errors import AccountSuspended
 from profiles.models import User
@@ -48,6 +49,8 @@ def create_cooperative(*, user: User, name: str, motto: str | None = None) -> Co
     _save(cooperative)
     CooperativeMember.objects.create(cooperative=cooperative, user=user, role=CooperativeMember.Role.ADMIN)
     record_activity(user_id=user.pk, kind="coop_created", name=name, cooperative_id=str(cooperative.pk))
+    founding = {"cooperative_id": str(cooperative.pk), "name": name, "user_id": str(user.pk), "user": user.btc_address}
+    enqueue_outgoing(event="coop_created", payload=founding)
     return cooperative
 
 

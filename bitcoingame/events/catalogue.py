@@ -1,0 +1,63 @@
+"""Every event there is, in one table: what reads it and what handles it. A new event is a row and a function."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bitcoingame.events import game, mining
+from bitcoingame.events.facts import Effects, Fact
+from bitcoingame.events.fields import Data, Malformed
+
+
+class Event(NamedTuple):
+    """`parse` reads one event's data or raises Malformed; `handle` takes many at once, in few statements."""
+
+    parse: Callable[[Data], Any]
+    handle: Callable[[Sequence[Fact[Any]], Effects], None]
+
+
+# In the order in which the events of one transaction are handled.
+EVENTS: Mapping[str, Event] = {
+    "user_onboarded": Event(game.parse_onboarding, game.handle_onboardings),
+    "block_found": Event(mining.parse_block, mining.handle_blocks),
+    "miner_disconnected": Event(mining.parse_disconnected, mining.handle_presence),
+    "miner_connected": Event(mining.parse_connected, mining.handle_presence),
+    "hashrate_update": Event(mining.parse_hashrate, mining.handle_hashrates),
+    "share_submitted": Event(mining.parse_share, mining.handle_shares),
+    "share_best_diff": Event(mining.parse_best, mining.handle_bests),
+    "badge_earned": Event(game.parse_badge, game.handle_badges),
+    "level_up": Event(game.parse_level, game.handle_levels),
+    "streak_extended": Event(game.parse_streak, game.handle_streaks),
+    "streak_milestone": Event(game.parse_streak, game.handle_streak_milestones),
+    "game_played": Event(game.parse_game, game.handle_games),
+    "lottery_results": Event(game.parse_lottery, game.handle_lotteries),
+    "match_starting": Event(game.parse_starting_match, game.handle_starting_matches),
+    "match_result": Event(game.parse_match_result, game.handle_match_results),
+    "leaderboard_change": Event(game.parse_ranking, game.handle_rankings),
+    "worldcup_registered": Event(game.parse_registration, game.handle_registrations),
+    "education_recommendation": Event(game.parse_lesson, game.handle_lessons),
+    "maintenance": Event(game.parse_maintenance, game.handle_maintenance),
+}
+
+PLATFORM_STREAM = "platform:events"
+
+# Each with the number that keeps its entries' positions apart from the others': give a new one a new number, and
+# never change one. In the order in which they are handled: a miner connects before it submits.
+STREAMS: Mapping[str, int] = {
+    "mining:block_found": 1,
+    "mining:miner_disconnected": 2,
+    "mining:miner_connected": 3,
+    "mining:hashrate_update": 4,
+    "mining:share_best_diff": 5,
+    "mining:share_submitted": 6,
+    PLATFORM_STREAM: 7,
+}
+
+
+def name_of_event(stream: str, event: str | None) -> str:
+    """The event's name in the table: as given, with or without `mining:`, or the stream's. Raises Malformed."""
+    if event is not None and event in EVENTS:
+        return event
+    name = (event or stream).removeprefix("mining:").removeprefix("platform:")
+    if name in EVENTS:
+        return name
+    raise Malformed("There is no event of this name." if event else "event is missing.")

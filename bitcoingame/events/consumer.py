@@ -1,0 +1,201 @@
+"""The consumer process: it reads the platform's streams, and relays our own events. Several of them share the work."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import close_old_connections
+from redis.exceptions import RedisError
+
+from bitcoingame.events import status
+from bitcoingame.events.catalogue import STREAMS
+from bitcoingame.events.envelope import Incoming
+from bitcoingame.events.intake import TRANSIENT, Outcome, first_line, set_aside, take_in
+from bitcoingame.events.relay import relay_outgoing
+from bitcoingame.events.streams import TRIED_ALONE, Pending, Streams, connect, name_consumer
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BATCH = 2_000
+BLOCK_SECONDS = 1.0
+"""How long a read waits for news; also how soon a stop is noticed, and how long an outgoing event may wait."""
+TAKE_OVER_SECONDS = 10.0
+"""Entries delivered this long ago and not acknowledged are taken over; were they only slow, they count once still."""
+REMOVE_SECONDS = 600.0
+TIDY_SECONDS = 60.0
+FIRST_PAUSE_SECONDS = 0.05
+MAX_PAUSE_SECONDS = 5.0
+DELIVERIES_TOGETHER = 10
+"""An entry delivered more often than this may be what ends its consumers: it is handled by itself."""
+DELIVERIES_ALONE = TRIED_ALONE + 4
+
+GONE = "It was trimmed from its stream before it was handled."
+DEADLY = "Consumers ended without a word while they handled it."
+HANDLED = ("accepted", "ignored", "duplicate", "set_aside")
+
+
+class Stopped(Exception):
+    """The consumer was asked to stop while it waited for a server to come back."""
+
+
+class Consumer:
+    """One consumer of the group. `run` returns after `stop`, which a signal handler may call."""
+
+    def __init__(self, *, take_over_seconds: float = TAKE_OVER_SECONDS) -> None:
+        self.name = name_consumer()
+        self.client = connect(settings.REDIS_URL)
+        self.streams = Streams(self.client, STREAMS, self.name)
+        self.take_over_seconds = take_over_seconds
+        self.counts: Counter[str] = Counter()
+        self.started_at = self.last_success_at = time.time()
+        self._stopping = Event()
+        self._is_after_fault = True
+        self._due: dict[str, float] = {}
+        self._last_beat = (self.started_at, 0)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Works until stopped, through every absence of Redis and PostgreSQL."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            try:
+                close_old_connections()
+                self._work()
+                pause = FIRST_PAUSE_SECONDS
+            except Stopped:
+                break
+            except (RedisError, OSError, *TRANSIENT) as error:
+                logger.warning("starting again in %.2g s: %s", pause, first_line(error))
+                pause = self._rest(pause)
+            except Exception:
+                logger.exception("starting again in %.2g s", pause)
+                pause = self._rest(pause)
+        self._leave()
+
+    def _work(self) -> None:
+        """One round. Raises what Redis and PostgreSQL raise while they are away."""
+        if self._is_after_fault:
+            self.streams.create_groups()
+        if self._is_due("take over", self.take_over_seconds / 2) or self._is_after_fault:
+            self._take_over()
+            self._is_after_fault = False
+        for batch in self.streams.read(count=BATCH, block_seconds=BLOCK_SECONDS):
+            self._handle(batch, is_run=True)
+            self.streams.acknowledge(batch)
+        if self._is_due("relay", BLOCK_SECONDS):
+            self.counts["relayed"] += relay_outgoing(self.client)
+        if self._is_due("beat", status.HEARTBEAT_SECONDS):
+            self._beat()
+        if self._is_due("tidy", TIDY_SECONDS):
+            self.streams.remove_consumers(idle_seconds=REMOVE_SECONDS)
+
+    def _take_over(self) -> None:
+        """Handles what dead consumers left, and what an answer lost on its way left to ourselves."""
+        for stream in STREAMS:
+            has_more = True
+            while has_more:
+                for gone in self.streams.take_over(stream, idle_seconds=self.take_over_seconds, count=BATCH):
+                    self._set_aside(gone, reason=GONE)
+                pending = self.streams.read_pending(stream, count=BATCH)
+                self._handle_pending(pending)
+                self.streams.acknowledge([entry.incoming for entry in pending])
+                has_more = bool(pending)
+
+    def _handle_pending(self, pending: Sequence[Pending]) -> None:
+        together = []
+        for entry in pending:
+            if entry.is_gone:
+                self._set_aside(entry.incoming, reason=GONE)
+            elif entry.deliveries >= DELIVERIES_ALONE:
+                self._set_aside(entry.incoming, reason=DEADLY)
+            elif entry.deliveries > DELIVERIES_TOGETHER:
+                self._handle_alone(entry)
+            else:
+                together.append(entry.incoming)
+        self._handle(together, is_run=False)
+
+    def _handle_alone(self, entry: Pending) -> None:
+        def handle() -> list[Outcome]:
+            self.streams.set_deliveries(entry.incoming, max(TRIED_ALONE, entry.deliveries + 1))
+            try:
+                return take_in([entry.incoming])
+            except TRANSIENT:
+                self.streams.set_deliveries(entry.incoming, DELIVERIES_TOGETHER)
+                raise
+
+        self._count(self._with_database(handle))
+
+    def _handle(self, batch: Sequence[Incoming], *, is_run: bool) -> None:
+        self._count(self._with_database(lambda: take_in(batch, is_run=is_run)))
+
+    def _set_aside(self, incoming: Incoming, *, reason: str) -> None:
+        self._with_database(lambda: set_aside(incoming, reason=reason))
+
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        self.counts.update(outcome.status for outcome in outcomes)
+        self.last_success_at = time.time()
+
+    def _with_database(self, work: Callable[[], T]) -> T:
+        """The result of the work, tried for as long as PostgreSQL takes to come back. Raises Stopped.
+
+        The events stay in hand meanwhile: reading them again would count as another delivery.
+        """
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return work()
+            except TRANSIENT as error:
+                logger.warning("PostgreSQL cannot be used, trying again in %.2g s: %s", pause, first_line(error))
+            pause = self._rest(pause)
+            if self._stopping.is_set():
+                raise Stopped
+            close_old_connections()
+
+    def _rest(self, pause: float) -> float:
+        """Waits, and answers how long to wait the next time."""
+        self._is_after_fault = True
+        self._stopping.wait(pause)
+        return min(pause * 2, MAX_PAUSE_SECONDS)
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if self._due.get(what, 0) > now:
+            return False
+        self._due[what] = now + seconds
+        return True
+
+    def _beat(self) -> None:
+        now, handled = time.time(), sum(self.counts[name] for name in HANDLED)
+        before, handled_before = self._last_beat
+        self._last_beat = now, handled
+        status.beat(
+            self.client,
+            self.name,
+            {
+                "at": now,
+                "started_at": self.started_at,
+                "last_success_at": self.last_success_at,
+                "handled": handled,
+                "set_aside": self.counts["set_aside"],
+                "duplicates": self.counts["duplicate"],
+                "relayed": self.counts["relayed"],
+                "events_per_second": round((handled - handled_before) / max(now - before, 0.001), 1),
+            },
+        )
+
+    def _leave(self) -> None:
+        """What we hold stays pending for the others; a name that holds nothing goes."""
+        try:
+            self.streams.leave()
+            status.say_goodbye(self.client, self.name)
+        except (RedisError, OSError) as error:
+            logger.info("left without saying so: %s", error)
+        self.client.close()

@@ -1,0 +1,167 @@
+"""What an event says of itself, whichever way it came: as a stream's entry or posted, with `data` or flat."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from bitcoingame.events.fields import Data, Malformed
+
+POSTED = "posted"
+"""What stands for the stream of an event that came by POST."""
+
+MAX_EVENT_BYTES = 256 * 1024
+EVENT_ID_LENGTH = 96
+_EARLIEST = datetime(2009, 1, 3, tzinfo=UTC).timestamp()
+_MILLISECONDS_FROM = 1e11
+_OWN_FIELDS = {"event", "ts", "source", "event_id"}
+
+
+class Incoming(NamedTuple):
+    """An event as it arrived. `fields` are a stream entry's bytes, or a posted object."""
+
+    stream: str
+    entry: str
+    fields: Mapping[Any, Any]
+
+
+class Envelope(NamedTuple):
+    """`event` is the name as given, None where a stream's entry leaves it to the stream; `at` is Unix time."""
+
+    event: str | None
+    event_id: str | None
+    at: float
+    data: Data
+
+
+def read_entry(incoming: Incoming, now: float) -> Envelope:
+    """An entry of a stream. Raises Malformed."""
+    fields = incoming.fields
+    raw = fields.get(b"data")
+    if raw is None:
+        data = _read_flat(fields)
+    elif len(raw) > MAX_EVENT_BYTES:
+        raise Malformed(f"data is larger than {MAX_EVENT_BYTES} bytes.")
+    else:
+        data = _read_json(raw)
+    event, event_id = fields.get(b"event"), fields.get(b"event_id")
+    return Envelope(
+        None if event is None else _decode(event),
+        _read_event_id(None if event_id is None else _decode(event_id)),
+        _read_time(fields.get(b"ts"), _arrived_at(incoming.entry, now)),
+        data,
+    )
+
+
+def read_posted(incoming: Incoming, now: float) -> Envelope:
+    """A posted envelope. Raises Malformed, also without event_id: nothing else would tell a repetition."""
+    fields = incoming.fields
+    if not isinstance(fields, Mapping):
+        raise Malformed("An event must be an object.")
+    data = fields.get("data")
+    if data is None:
+        data = {name: value for name, value in fields.items() if name not in _OWN_FIELDS}
+    elif isinstance(data, str):
+        data = _read_json(data)
+    if not isinstance(data, dict):
+        raise Malformed("data must be an object.")
+    event, event_id = fields.get("event"), fields.get("event_id")
+    if not isinstance(event, str):
+        raise Malformed("event is missing." if event is None else "event must be text.")
+    if not isinstance(event_id, str):
+        raise Malformed("event_id is missing." if event_id is None else "event_id must be text.")
+    return Envelope(event, _read_event_id(event_id), _read_time(fields.get("ts"), now), data)
+
+
+def digest_of(fields: Any) -> str:
+    """Stands for the entry's id of a posted event: the same content, the same digest."""
+    return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def dump_fields(incoming: Incoming) -> str:
+    """The event as it arrived, in ASCII: what is not UTF-8, and NUL, as escapes that `load_fields` reads back."""
+    fields = incoming.fields
+    if incoming.stream != POSTED:
+        fields = {_escape(name): _escape(value) for name, value in fields.items()}
+    dumped = json.dumps(fields)
+    return dumped if len(dumped) <= 2 * MAX_EVENT_BYTES else ""
+
+
+def load_fields(stream: str, dumped: str) -> Any:
+    fields = json.loads(dumped or "{}")
+    if stream == POSTED:
+        return fields
+    return {
+        name.encode(errors="surrogateescape"): value.encode(errors="surrogateescape") for name, value in fields.items()
+    }
+
+
+def position_of(stream_number: int, entry: str) -> int:
+    """One number for one entry of one stream, in the order of the stream: an id is two 64-bit numbers."""
+    milliseconds, _, sequence = entry.partition("-")
+    return (stream_number << 128) + (int(milliseconds) << 64) + int(sequence or 0)
+
+
+def _escape(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape")
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise Malformed("The entry is not UTF-8.") from None
+
+
+def _read_flat(fields: Mapping[bytes, bytes]) -> Data:
+    if sum(map(len, fields.values())) > MAX_EVENT_BYTES:
+        raise Malformed(f"The entry is larger than {MAX_EVENT_BYTES} bytes.")
+    return {_decode(name): _decode(value) for name, value in fields.items()}
+
+
+def _read_json(raw: bytes | str) -> Data:
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Malformed("data is not valid JSON.") from None
+    if type(data) is not dict:
+        raise Malformed("data must be an object.")
+    return data
+
+
+def _read_event_id(event_id: str | None) -> str | None:
+    if event_id and (len(event_id) > EVENT_ID_LENGTH or not event_id.isprintable()):
+        raise Malformed(f"event_id must have at most {EVENT_ID_LENGTH} printable characters.")
+    return event_id or None
+
+
+def _arrived_at(entry: str, now: float) -> float:
+    arrived = int(entry.partition("-")[0]) / 1000
+    return arrived if _EARLIEST < arrived < now else now
+
+
+def _read_time(value: Any, arrived: float) -> float:
+    """When it happened, in seconds; from seconds, milliseconds or ISO 8601. A time after the arrival is the arrival."""
+    if value is None or value in (b"", ""):
+        return arrived
+    try:
+        at = float(value)
+    except (TypeError, ValueError):
+        at = _read_iso_time(value)
+    if at >= _MILLISECONDS_FROM:
+        at /= 1000
+    if not at >= _EARLIEST:  # also true for NaN
+        raise Malformed("ts must be a time since 2009.")
+    return min(at, arrived)
+
+
+def _read_iso_time(value: Any) -> float:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        raise Malformed("ts must be a time.") from None

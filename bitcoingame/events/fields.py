@@ -1,0 +1,153 @@
+"""Typed readers of an event's data. Each returns a value of its type or raises Malformed with one sentence."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from bitcoingame.text import BadText, clean_line
+
+Data = Mapping[str, Any]
+
+MAX_DIFFICULTY = 1e18
+MAX_HASHRATE = 1e24
+MAX_COUNT = 2**31 - 1
+MAX_ID = 2**63 - 1
+MAX_TEXT = 1000
+WORKER_LENGTH = 64
+UNNAMED_WORKER = "default"
+
+_SI = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
+_ADDRESS_AND_NAME = re.compile(r"(?:bc1|[13])[0-9A-Za-z]{25,61}\.", re.IGNORECASE)
+
+
+class Malformed(Exception):
+    """The event cannot be read; the message is the reason staff see. It never repeats what the event says."""
+
+
+def read_user(data: Data) -> str | int:
+    """Whose event it is: the id where the event gives one, else the address, as users are stored."""
+    user_id = data.get("user_id")
+    if user_id is not None:
+        return read_whole(data, "user_id", minimum=1, maximum=MAX_ID)
+    address = data.get("user")
+    if type(address) is not str or not address:
+        raise Malformed("user is missing." if address is None else "user must be an address.")
+    if "." in address:
+        address = address.partition(".")[0]
+    if len(address) > 128 or not address.isprintable():
+        raise Malformed("user must be an address.")
+    return address.lower() if address.startswith("BC1") else address
+
+
+def read_worker(data: Data) -> str:
+    """The worker's name, without the address that pools put before it."""
+    worker = data.get("worker")
+    if worker is None:
+        return UNNAMED_WORKER
+    if type(worker) is not str:
+        raise Malformed("worker must be text.")
+    user = data.get("user")
+    return _name_of_worker(worker, user.partition(".")[0] if isinstance(user, str) else "")
+
+
+@lru_cache(maxsize=65536)
+def _name_of_worker(worker: str, address: str) -> str:
+    name = _ADDRESS_AND_NAME.sub("", worker)
+    if address:
+        name = re.sub(re.escape(address), "", name, flags=re.IGNORECASE)
+    try:
+        return clean_line(name.strip(". ")[:WORKER_LENGTH], minimum=0, maximum=WORKER_LENGTH)
+    except BadText:
+        if not name.strip(". "):
+            return UNNAMED_WORKER
+        raise Malformed("worker holds characters that a name may not have.") from None
+
+
+def read_number(data: Data, name: str, *, maximum: float) -> float:
+    """A number from 0 to maximum, given as one or as text."""
+    value = data.get(name)
+    kind = type(value)
+    if kind is not float:
+        if kind is str:
+            value = _number_in(name, value)
+        elif kind is not int:
+            raise Malformed(f"{name} is missing." if value is None else f"{name} must be a number.")
+    if not 0 <= value <= maximum:  # type: ignore[operator]  # also false for NaN
+        raise Malformed(f"{name} must be a number from 0 to {maximum:g}.")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _number_in(name: str, text: Any) -> float:
+    try:
+        if "_" in text:
+            raise ValueError
+        return float(text)
+    except ValueError:
+        raise Malformed(f"{name} must be a number.") from None
+
+
+def read_hashrate(data: Data, name: str) -> float:
+    """H/s, given as a number or as text with an SI suffix ("19.1M")."""
+    value = data.get(name)
+    if isinstance(value, str):
+        text = value.strip().upper().removesuffix("H/S").rstrip()
+        if text and text[-1] in _SI:
+            number = read_number({name: text[:-1].rstrip()}, name, maximum=MAX_HASHRATE) * _SI[text[-1]]
+            return read_number({name: number}, name, maximum=MAX_HASHRATE)
+        return read_number({name: text}, name, maximum=MAX_HASHRATE)
+    return read_number(data, name, maximum=MAX_HASHRATE)
+
+
+def read_whole(data: Data, name: str, *, minimum: int = 0, maximum: int = MAX_COUNT, default: int | None = None) -> int:
+    """A whole number in range, given as one or as text."""
+    value = data.get(name)
+    if value is None and default is not None:
+        return default
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 19:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        raise Malformed(f"{name} is missing." if value is None else f"{name} must be a whole number.")
+    if not minimum <= value <= maximum:
+        raise Malformed(f"{name} must be a whole number from {minimum} to {maximum}.")
+    return value
+
+
+def read_flag(data: Data, name: str, *, default: bool) -> bool:
+    value = data.get(name, default)
+    if value in (True, 1) or value in ("1", "true", "True"):
+        return True
+    if value in (False, 0) or value in ("0", "false", "False"):
+        return False
+    raise Malformed(f"{name} must be true or false.")
+
+
+def read_line(data: Data, name: str, *, maximum: int = MAX_TEXT, default: str | None = None) -> str:
+    """One line of text, cleaned."""
+    value = data.get(name)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise Malformed(f"{name} is missing." if value is None else f"{name} must be text.")
+    try:
+        return clean_line(value, minimum=1, maximum=maximum)
+    except BadText as error:
+        raise Malformed(f"{name}: {error}") from None
+
+
+def read_ids(data: Data, name: str, *, maximum: int) -> list[int]:
+    """A list of user ids; as text it is JSON's or divided by commas."""
+    value = data.get(name)
+    if isinstance(value, str):
+        value = [part for part in value.strip("[] ").split(",") if part]
+    if not isinstance(value, list):
+        raise Malformed(f"{name} is missing." if value is None else f"{name} must be a list.")
+    if len(value) > maximum:
+        raise Malformed(f"{name} may have at most {maximum} entries.")
+    return [read_whole({name: _bare(item)}, name, minimum=1, maximum=MAX_ID) for item in value]
+
+
+def _bare(item: Any) -> Any:
+    return item.strip(' "') if isinstance(item, str) else item

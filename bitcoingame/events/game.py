@@ -1,0 +1,317 @@
+"""What the platform's other services report: badges, levels, streaks, games, matches, lessons, maintenance."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from bitcoingame.events.facts import Effects, Fact, execute, fetch
+from bitcoingame.events.fields import Data, Malformed, read_ids, read_line, read_user, read_whole
+from bitcoingame.weeks import WEEK, utc_day, week_name, week_of
+
+RANKS_WORTH_TELLING = 5
+MAX_MATCH_USERS = 10_000
+NOBODY = ""
+"""The user of an event that concerns nobody in particular."""
+
+
+class Badge(NamedTuple):
+    user: str | int
+    slug: str
+    name: str
+    xp: int
+
+
+def parse_badge(data: Data) -> Badge:
+    return Badge(
+        read_user(data),
+        read_line(data, "badge_slug", maximum=64),
+        read_line(data, "badge_name", maximum=128),
+        read_whole(data, "xp_reward", maximum=1_000_000_000, default=0),
+    )
+
+
+# The lock makes the count below it right: another badge of the same user waits for this one.
+_LOCK_STATES = "SELECT 1 FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
+_KEEP_BADGES = """
+INSERT INTO earned_badges (user_id, slug, name, earned_at)
+SELECT user_id, slug, name, to_timestamp(at)
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[]) AS news (user_id, slug, name, at)
+ON CONFLICT (user_id, slug) DO NOTHING RETURNING user_id, slug
+"""
+_REWARD = """
+UPDATE game_states SET
+    xp = game_states.xp + news.xp, badges_earned = (SELECT count(*) FROM earned_badges WHERE user_id = news.user_id)
+FROM unnest(%s::bigint[], %s::bigint[]) AS news (user_id, xp) WHERE game_states.user_id = news.user_id
+"""
+
+
+def handle_badges(facts: Sequence[Fact[Badge]], effects: Effects) -> None:
+    """A badge is earned once, whatever number of events says so."""
+    first: dict[tuple[int, str], Fact[Badge]] = {}
+    for fact in facts:
+        first.setdefault((fact.user_id, fact.body.slug), fact)
+    fetch(_LOCK_STATES, [sorted({user_id for user_id, _ in first})])
+    columns = [(fact.user_id, fact.body.slug, fact.body.name, fact.at) for fact in first.values()]
+    kept = [first[user_id, slug] for user_id, slug in fetch(_KEEP_BADGES, _transpose(columns))]
+    rewards: Counter[int] = Counter()
+    for user_id, _, origin, badge in kept:
+        rewards[user_id] += badge.xp
+        effects.record(user_id, "badge_earned", name=badge.name, slug=badge.slug, xp=badge.xp)
+        effects.notify("badge_earned", [user_id], origin=origin, name=badge.name, xp=badge.xp)
+    if rewards:
+        execute(_REWARD, [list(rewards), list(rewards.values())])
+
+
+class Level(NamedTuple):
+    user: str | int
+    level: int
+    title: str
+
+
+def parse_level(data: Data) -> Level:
+    return Level(read_user(data), read_whole(data, "new_level", minimum=1), read_line(data, "title", maximum=64))
+
+
+_READ_LEVELS = "SELECT user_id, level FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
+_SET_LEVELS = """
+UPDATE game_states SET level = news.level, level_title = news.title
+FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS news (user_id, level, title)
+WHERE game_states.user_id = news.user_id
+"""
+
+
+def handle_levels(facts: Sequence[Fact[Level]], effects: Effects) -> None:
+    """Levels only rise: a lower one that comes late is no news."""
+    levels: dict[int, int] = dict(fetch(_READ_LEVELS, [sorted({fact.user_id for fact in facts})]))
+    reached: dict[int, Level] = {}
+    for user_id, _, origin, risen in facts:
+        if risen.level > levels.get(user_id, 1):
+            levels[user_id] = risen.level
+            reached[user_id] = risen
+            effects.record(user_id, "level_up", level=risen.level, title=risen.title)
+            effects.notify("level_up", [user_id], origin=origin, level=risen.level, title=risen.title)
+    rows = [(user_id, risen.level, risen.title) for user_id, risen in reached.items()]
+    if rows:
+        execute(_SET_LEVELS, _transpose(rows))
+
+
+class Streak(NamedTuple):
+    user: str | int
+    weeks: int
+
+
+def parse_streak(data: Data) -> Streak:
+    return Streak(read_user(data), read_whole(data, "streak_weeks", minimum=1, maximum=10_000))
+
+
+# The week that is over is thereby taken into account: the Monday job leaves it alone.
+_SET_STREAKS = """
+UPDATE game_states SET current_streak = news.weeks, streak_week = news.week
+FROM unnest(%s::bigint[], %s::int[], %s::date[]) AS news (user_id, weeks, week)
+WHERE game_states.user_id = news.user_id AND (streak_week IS NULL OR streak_week <= news.week)
+"""
+
+
+def handle_streaks(facts: Sequence[Fact[Streak]], effects: Effects) -> None:
+    """The platform's word on a streak counts. It is told once a week, by this or by the Monday job."""
+    newest: dict[int, tuple[int, int, date]] = {}
+    for fact in sorted(facts, key=lambda fact: fact.at):
+        week = week_of(utc_day(datetime.fromtimestamp(fact.at, UTC)))
+        newest[fact.user_id] = fact.user_id, fact.body.weeks, week - WEEK
+        effects.notify("streak_extended", [fact.user_id], origin=week_name(week), weeks=fact.body.weeks)
+    fetch(_LOCK_STATES, [sorted(newest)])
+    execute(_SET_STREAKS, _transpose(list(newest.values())))
+
+
+def handle_streak_milestones(facts: Sequence[Fact[Streak]], effects: Effects) -> None:
+    for fact in facts:
+        effects.record(fact.user_id, "streak_milestone", weeks=fact.body.weeks)
+
+
+class Game(NamedTuple):
+    user: str | int
+    game_type: str
+
+
+def parse_game(data: Data) -> Game:
+    return Game(read_user(data), read_line(data, "game_type", maximum=64))
+
+
+def handle_games(facts: Sequence[Fact[Game]], effects: Effects) -> None:
+    for fact in facts:
+        effects.record(fact.user_id, "game_played", game_type=fact.body.game_type)
+
+
+class Lottery(NamedTuple):
+    user: str | int
+    rank: int
+    week: str
+
+
+def parse_lottery(data: Data) -> Lottery:
+    return Lottery(read_user(data), read_whole(data, "rank", minimum=1), read_line(data, "week_iso", maximum=16))
+
+
+def handle_lotteries(facts: Sequence[Fact[Lottery]], effects: Effects) -> None:
+    for user_id, _, origin, result in facts:
+        effects.record(user_id, "lottery_result", rank=result.rank, week=result.week)
+        effects.notify("lottery_results", [user_id], origin=origin, rank=result.rank, week=result.week)
+
+
+class Match(NamedTuple):
+    user_ids: Sequence[int]
+    team_a: str
+    team_b: str
+    score: str
+    user: str = NOBODY
+
+
+def parse_starting_match(data: Data) -> Match:
+    return Match(
+        read_ids(data, "user_ids", maximum=MAX_MATCH_USERS),
+        read_line(data, "team_a", maximum=64),
+        read_line(data, "team_b", maximum=64),
+        score="",
+    )
+
+
+def parse_match_result(data: Data) -> Match:
+    score = f"{read_whole(data, 'score_a')}–{read_whole(data, 'score_b')}"  # noqa: RUF001 - an en dash
+    return parse_starting_match(data)._replace(score=score)
+
+
+def handle_starting_matches(facts: Sequence[Fact[Match]], effects: Effects) -> None:
+    for fact in facts:
+        match = fact.body
+        effects.notify("match_starting", match.user_ids, origin=fact.origin, team_a=match.team_a, team_b=match.team_b)
+
+
+def handle_match_results(facts: Sequence[Fact[Match]], effects: Effects) -> None:
+    for fact in facts:
+        match = fact.body
+        effects.notify(
+            "match_result",
+            match.user_ids,
+            origin=fact.origin,
+            team_a=match.team_a,
+            team_b=match.team_b,
+            score=match.score,
+        )
+
+
+class Ranking(NamedTuple):
+    user: str | int
+    old_rank: int
+    new_rank: int
+    period: str
+
+
+def parse_ranking(data: Data) -> Ranking:
+    return Ranking(
+        read_user(data),
+        read_whole(data, "old_rank", minimum=1),
+        read_whole(data, "new_rank", minimum=1),
+        read_line(data, "period", maximum=32),
+    )
+
+
+def handle_rankings(facts: Sequence[Fact[Ranking]], effects: Effects) -> None:
+    for fact in facts:
+        moved = fact.body
+        if abs(moved.new_rank - moved.old_rank) >= RANKS_WORTH_TELLING:
+            effects.notify(
+                "leaderboard_change",
+                [fact.user_id],
+                origin=fact.origin,
+                old_rank=moved.old_rank,
+                new_rank=moved.new_rank,
+                period=moved.period,
+            )
+
+
+class Registration(NamedTuple):
+    user: str | int
+    country_code: str
+
+
+def parse_registration(data: Data) -> Registration:
+    code = read_line(data, "country_code", maximum=2).upper()
+    if not (len(code) == 2 and code.isascii() and code.isalpha()):
+        raise Malformed("country_code must be two letters.")
+    return Registration(read_user(data), code)
+
+
+def handle_registrations(facts: Sequence[Fact[Registration]], effects: Effects) -> None:
+    for fact in facts:
+        effects.record(fact.user_id, "worldcup_registered", country_code=fact.body.country_code)
+
+
+class Lesson(NamedTuple):
+    user: str | int
+    lesson: str
+    title: str
+
+
+def parse_lesson(data: Data) -> Lesson:
+    return Lesson(read_user(data), read_line(data, "lesson", maximum=128), read_line(data, "title", maximum=128))
+
+
+def handle_lessons(facts: Sequence[Fact[Lesson]], effects: Effects) -> None:
+    for fact in facts:
+        effects.notify("education_recommendation", [fact.user_id], origin=fact.origin, lesson=fact.body.title)
+
+
+class Maintenance(NamedTuple):
+    description: str
+    starts_at: datetime | None
+    user: str = NOBODY
+
+
+def parse_maintenance(data: Data) -> Maintenance:
+    starts_at = data.get("starts_at")
+    return Maintenance(read_line(data, "description", maximum=500), _read_start(starts_at) if starts_at else None)
+
+
+def _read_start(value: object) -> datetime:
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise Malformed("starts_at must be a time.")
+
+
+def handle_maintenance(facts: Sequence[Fact[Maintenance]], effects: Effects) -> None:
+    for fact in facts:
+        planned = fact.body
+        if planned.starts_at:
+            effects.announce(
+                "maintenance",
+                origin=fact.origin,
+                variant="scheduled",
+                description=planned.description,
+                starts_at=planned.starts_at,
+            )
+        else:
+            effects.announce("maintenance", origin=fact.origin, description=planned.description)
+
+
+class Onboarding(NamedTuple):
+    user: str | int
+
+
+def parse_onboarding(data: Data) -> Onboarding:
+    return Onboarding(read_user(data))
+
+
+def handle_onboardings(facts: Sequence[Fact[Onboarding]], effects: Effects) -> None:
+    """Welcome is said once in an account's life, whoever reports its beginning."""
+    effects.notify("welcome", [fact.user_id for fact in facts], origin="")
+
+
+def _transpose(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

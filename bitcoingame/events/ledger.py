@@ -1,0 +1,80 @@
+"""The record of what was handled, kept in the transaction of the effect. docs/handled-events.md says why it is so."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from bitcoingame.events.catalogue import STREAMS
+from bitcoingame.events.envelope import position_of
+from bitcoingame.events.facts import execute, fetch
+
+KEPT = timedelta(days=30)
+"""How long a repetition is recognised; far longer than Redis keeps an entry that nobody acknowledged."""
+SET_ASIDE_KEPT = timedelta(days=90)
+SENT_KEPT = timedelta(days=7)
+
+ONCE = "an_entry_takes_effect_once"
+"""The constraint that refuses an entry which somebody else has just handled."""
+
+_FIND_RUNS = """
+SELECT lower(entries), upper(entries) FROM handled_entries WHERE entries && numrange(%s, %s, '[]') ORDER BY 1
+"""
+_KEEP_RUNS = """
+INSERT INTO handled_entries (stream, entries)
+SELECT %s, numrange(first, last, '[]') FROM unnest(%s::numeric[], %s::numeric[]) AS run (first, last)
+"""
+_KEEP_EVENTS = """
+INSERT INTO handled_events (event_id) SELECT event_id FROM unnest(%s::text[]) AS event_id ORDER BY event_id
+ON CONFLICT (event_id) DO NOTHING RETURNING event_id
+"""
+_PURGE = """
+DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {column} < %s LIMIT %s))
+"""
+_PURGED = (
+    ("handled_entries", "handled_at", KEPT),
+    ("handled_events", "handled_at", KEPT),
+    ("set_aside_events", "set_aside_at", SET_ASIDE_KEPT),
+    ("outgoing_events", "sent_at", SENT_KEPT),
+)
+
+
+def claim_entries(stream: str, entries: Sequence[str], *, is_run: bool) -> list[bool]:
+    """Records the entries as handled; True for those that were not before.
+
+    `is_run` says that they stand together in the stream, nothing between them. Raises IntegrityError (ONCE) when
+    another transaction that commits first has one of them.
+    """
+    positions = [position_of(STREAMS[stream], entry) for entry in entries]
+    runs = fetch(_FIND_RUNS, [min(positions), max(positions)])
+    if is_run and not runs:
+        execute(_KEEP_RUNS, [stream, positions[:1], positions[-1:]])
+        return [True] * len(positions)
+    starts = [int(start) for start, _ in runs]
+    claimed: set[int] = set()
+    answers = []
+    for position in positions:
+        at = bisect_right(starts, position) - 1
+        is_fresh = position not in claimed and not (at >= 0 and position <= runs[at][1])
+        answers.append(is_fresh)
+        if is_fresh:
+            claimed.add(position)
+    if claimed:
+        execute(_KEEP_RUNS, [stream, sorted(claimed), sorted(claimed)])
+    return answers
+
+
+def claim_events(event_ids: set[str]) -> set[str]:
+    """Records the events as handled; answers those that were not before."""
+    return {event_id for (event_id,) in fetch(_KEEP_EVENTS, [list(event_ids)])}
+
+
+def purge_handled(*, now: datetime, batch_size: int) -> int:
+    """Deletes up to batch_size rows of each table of events that are old enough; returns how many."""
+    deleted = 0
+    with connection.cursor() as cursor:
+        for table, column, kept in _PURGED:
+            cursor.execute(_PURGE.format(table=table, column=column), [now - kept, batch_size])
+            deleted += cursor.rowcount
+    return deleted

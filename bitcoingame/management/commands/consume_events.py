@@ -1,0 +1,23 @@
+"""The consumer of the platform's events, until SIGTERM or SIGINT. Any number of them share the work."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from bitcoingame.events.consumer import Consumer
+
+
+class Command(BaseCommand):
+    help = "Reads the platform's streams and relays our own events; several of these share the work."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        consumer = Consumer()
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            consumer.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        consumer.run()

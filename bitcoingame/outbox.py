@@ -1,0 +1,16 @@
+"""Events for the platform, written in the transaction of their cause: if the change committed, the event arrives."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bitcoingame.models import OutgoingEvent
+
+
+def enqueue_outgoing(*, event: str, payload: Mapping[str, Any]) -> None:
+    """Leaves one event for the stream `social:events`; call it in the transaction of the cause."""
+    enqueue_all([(event, payload)])
+
+
+def enqueue_all(events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Leaves many, each (event, payload), in one statement. A payload is what JSON can hold."""
+    OutgoingEvent.objects.bulk_create(OutgoingEvent(event=event, payload=dict(payload)) for event, payload in events)
