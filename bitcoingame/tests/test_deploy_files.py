@@ -38,8 +38,9 @@ def test_every_command_exists(name: str) -> None:
         assert arguments[1] in get_commands()
     else:
         assert program in pinned("requirements.txt")
-        module, attribute = arguments[-1].split(":")
-        assert callable(getattr(importlib.import_module(module), attribute))
+        named = [argument.split("=")[-1].split(":") for argument in arguments if ":" in argument]
+        assert all(callable(getattr(importlib.import_module(module), attribute)) for module, attribute in named)
+        assert named
 
 
 @pytest.mark.parametrize("name", [name for name, service in OURS.items() if service["command"][0] != "python"])
