@@ -143,7 +143,12 @@ CATALOGUE: Mapping[str, Kind] = {
             "streak": "{cooperative} has mined for {weeks:week} in a row.",
             "block": "{finder} found block #{height} for {cooperative}.",
             "became_admin": "You are now the admin of {cooperative}.",
+            "no_longer_admin": "{cooperative} has been handed over: you are now a member of it.",
             "dissolved": "{cooperative} has been dissolved.",
+            "suspended": "{cooperative} has been suspended by our staff. You keep your seat and may leave.",
+            "restored": "{cooperative} is active again.",
+            "renamed": "{old_name} has been renamed by our staff and is now called {cooperative}.",
+            "new_code": "{cooperative} has a new invite code; the old one no longer works.",
         },
         "/coop",
         "View cooperative",
@@ -158,7 +163,14 @@ CATALOGUE: Mapping[str, Kind] = {
         preference="coop_activity",
     ),
     "coop_removed": Kind(
-        "social", "Removed from Cooperative", "You were removed from {cooperative}.", "/coop", "Find a cooperative"
+        "social",
+        "Removed from Cooperative",
+        {
+            "": "You were removed from {cooperative}.",
+            "dissolved": "{cooperative} has been dissolved by our staff, and your seat with it.",
+        },
+        "/coop",
+        "Find a cooperative",
     ),
     "maintenance": Kind(
         "system",

@@ -109,7 +109,8 @@ def deliver_batch(broadcast_id: int, *, batch_size: int) -> bool:
         broadcast = open_ones.filter(pk=broadcast_id).first()
         if broadcast is None:
             return False
-        everyone = User.objects.filter(created_at__lte=broadcast.created_at)
+        # Staff accounts, whose ids are negative, have no dashboard to be told in.
+        everyone = User.objects.filter(pk__gt=0, created_at__lte=broadcast.created_at)
         if broadcast.users_total is None:
             broadcast.users_total = everyone.count()
         remaining = everyone.filter(pk__gt=broadcast.reached_user_id).order_by("pk")

@@ -45,3 +45,35 @@ class SignInElsewhere(NotFound):
 
     code = "sign_in_elsewhere"
     detail = "Sign-in is not offered here. Sign in with the platform."
+
+
+class ReasonMissing(DomainError):
+    """Staff act for a reason, one line of text."""
+
+    code = "reason_missing"
+    detail = "Give a reason."
+
+
+class AccountNotFound(NotFound):
+    code = "account_not_found"
+    detail = "There is no such account."
+
+
+class AccountAlreadySuspended(DomainError):
+    code = "already_suspended"
+    detail = "This account is suspended already."
+
+
+class AccountNotSuspended(DomainError):
+    code = "not_suspended"
+    detail = "This account is not suspended."
+
+
+class AccountOfStaff(NotAllowed):
+    code = "account_of_staff"
+    detail = "This is the account of a member of staff; only superusers act on it."
+
+
+class OwnAccount(NotAllowed):
+    code = "own_account"
+    detail = "Nobody suspends or deletes their own account."

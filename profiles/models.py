@@ -7,7 +7,7 @@ declared here (migration 0002), so no query has to care for a missing one.
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import models
+from django.db import connections, models
 from django.db.models.functions import Now
 
 from bitcoingame.fields import CascadingKey, CascadingOneToOne
@@ -17,12 +17,24 @@ UNUSABLE_PASSWORD = "!"  # noqa: S105 - what Django writes where no password can
 
 
 class UserManager(BaseUserManager["User"]):
-    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """A staff account: it signs in to the admin with a name and a password, and has no wallet."""
-        user: User = self.model(username=username, is_staff=True, is_superuser=True, **fields)
+    def create_staff(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """A staff account: it signs in to the admin with a name and a password, and has no wallet.
+
+        Its id is negative, because the platform numbers the miners and may use any positive id at any time.
+        """
+        user: User = self.model(pk=self._next_staff_id(), username=username, is_staff=True, **fields)
         user.set_password(password)
-        user.save(using=self._db)
+        user.save(using=self._db, force_insert=True)
         return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """A staff account that may do everything in the admin."""
+        return self.create_staff(username, password, is_superuser=True, **fields)
+
+    def _next_staff_id(self) -> int:
+        with connections[self.db].cursor() as cursor:
+            cursor.execute("SELECT nextval('staff_user_ids')")
+            return int(cursor.fetchone()[0])
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -222,3 +234,34 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return f"refresh token of user {self.user_id}"
+
+
+class AuditEntry(models.Model):
+    """One action of staff. Names and ids are kept as they were, without foreign keys: an entry outlives what it names.
+
+    A trigger refuses to change or delete a row.
+    """
+
+    staff_id = models.BigIntegerField()
+    staff_name = models.CharField(max_length=150)
+    action = models.CharField(max_length=32)
+    target_type = models.CharField(max_length=16)
+    target_id = models.BigIntegerField()
+    target_name = models.CharField(max_length=256)
+    reason = models.CharField(max_length=500)
+    details = models.JSONField(default=dict, db_default={})
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "audit_entries"
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["target_type", "target_id", "-id"], name="idx_audit_entries_target"),
+            models.Index(fields=["staff_id", "-id"], name="idx_audit_entries_staff"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(reason__regex=r"\S"), name="staff_act_for_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.staff_name}: {self.action} {self.target_name}"

@@ -61,3 +61,28 @@ class UseLeaveEndpoint(DomainError):
 class MemberNotFound(NotFound):
     code = "member_not_found"
     detail = "This user is not a member of the cooperative."
+
+
+class CooperativeDissolved(NotFound):
+    code = "cooperative_dissolved"
+    detail = "This cooperative has been dissolved."
+
+
+class CooperativeAlreadySuspended(DomainError):
+    code = "already_suspended"
+    detail = "This cooperative is suspended already."
+
+
+class CooperativeNotSuspended(DomainError):
+    code = "not_suspended"
+    detail = "This cooperative is not suspended."
+
+
+class NameUnchanged(DomainError):
+    code = "name_unchanged"
+    detail = "This is the name it has already."
+
+
+class AlreadyCooperativeAdmin(DomainError):
+    code = "already_admin"
+    detail = "This member is the admin already."

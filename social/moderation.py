@@ -1,0 +1,168 @@
+"""What staff do to cooperatives: the same locks, rules and tellings as for their people, and an audit entry for each.
+
+Only the authority differs: staff need not be the cooperative's admin, and a suspended cooperative is within reach.
+The cap of members, one cooperative per user and the making of codes bind staff as everyone.
+"""
+
+from django.db import transaction
+
+from notifications.services import create_notification
+from profiles.audit import Target, clean_reason, record_staff_action
+from profiles.models import AuditEntry, User
+from social.errors import (
+    AlreadyCooperativeAdmin,
+    CooperativeAlreadySuspended,
+    CooperativeDissolved,
+    CooperativeNotFound,
+    CooperativeNotSuspended,
+    MemberNotFound,
+    NameUnchanged,
+)
+from social.models import Cooperative, CooperativeMember
+from social.steps import News, give_new_code, lock_cooperative, make_admin, removal_of, save, tell, unseat
+
+
+@transaction.atomic
+def suspend_cooperative(*, staff: User, reason: str, cooperative_id: int) -> None:
+    """Takes it off the public pages and closes it to newcomers; its members keep their seats and may leave.
+
+    Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, CooperativeAlreadySuspended.
+    """
+    cooperative = _lock_for_staff(cooperative_id, reason)
+    if cooperative.is_suspended:
+        raise CooperativeAlreadySuspended
+    cooperative.is_active = False
+    save(cooperative, "is_active")
+    entry = _record("suspend_cooperative", cooperative, staff=staff, reason=reason)
+    _tell_members(cooperative, entry, variant="suspended")
+
+
+@transaction.atomic
+def restore_cooperative(*, staff: User, reason: str, cooperative_id: int) -> None:
+    """Ends a suspension. Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, CooperativeNotSuspended."""
+    cooperative = _lock_for_staff(cooperative_id, reason)
+    if not cooperative.is_suspended:
+        raise CooperativeNotSuspended
+    cooperative.is_active = True
+    save(cooperative, "is_active")
+    entry = _record("restore_cooperative", cooperative, staff=staff, reason=reason)
+    _tell_members(cooperative, entry, variant="restored")
+
+
+@transaction.atomic
+def dissolve_cooperative(*, staff: User, reason: str, cooperative_id: int) -> None:
+    """Ends a cooperative with members still in it; all of them lose their seats.
+
+    Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved.
+    """
+    cooperative = _lock_for_staff(cooperative_id, reason)
+    user_ids = sorted(cooperative.members.values_list("user_id", flat=True))
+    cooperative.members.all().delete()
+    entry = _record(
+        "dissolve_cooperative", cooperative, staff=staff, reason=reason, member_ids=[str(pk) for pk in user_ids]
+    )
+    create_notification(
+        kind="coop_removed",
+        variant="dissolved",
+        recipients=user_ids,
+        cause=_cause(entry),
+        cooperative=cooperative.name,
+    )
+
+
+@transaction.atomic
+def rename_cooperative(*, staff: User, reason: str, cooperative_id: int, name: str) -> None:
+    """Gives it another name, already clean.
+
+    Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, NameUnchanged, NameTaken.
+    """
+    cooperative = _lock_for_staff(cooperative_id, reason)
+    old_name = cooperative.name
+    if name == old_name:
+        raise NameUnchanged
+    cooperative.name = name
+    save(cooperative, "name")
+    entry = _record("rename_cooperative", cooperative, staff=staff, reason=reason, old_name=old_name, new_name=name)
+    _tell_members(cooperative, entry, variant="renamed", old_name=old_name)
+
+
+@transaction.atomic
+def regenerate_invite_code(*, staff: User, reason: str, cooperative_id: int) -> None:
+    """Kills the invite code and draws another. Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved."""
+    cooperative = _lock_for_staff(cooperative_id, reason)
+    give_new_code(cooperative)
+    entry = _record("regenerate_invite_code", cooperative, staff=staff, reason=reason)
+    _tell_members(cooperative, entry, variant="new_code")
+
+
+@transaction.atomic
+def remove_member(*, staff: User, reason: str, cooperative_id: int, user_id: int) -> None:
+    """Takes a member's seat away, the admin's too: then the longest-serving member succeeds.
+
+    Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, MemberNotFound.
+    """
+    cooperative = _lock_for_staff(cooperative_id, reason)
+    member = _member(cooperative, user_id)
+    _record("remove_member", cooperative, staff=staff, reason=reason, **_described(member))
+    tell(cooperative, [removal_of(member), *unseat(cooperative, member)])
+
+
+@transaction.atomic
+def hand_over(*, staff: User, reason: str, cooperative_id: int, user_id: int) -> None:
+    """Makes another member admin and owner; the admin until now stays as a member.
+
+    Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, MemberNotFound, AlreadyCooperativeAdmin.
+    """
+    cooperative = _lock_for_staff(cooperative_id, reason)
+    member = _member(cooperative, user_id)
+    if member.is_admin:
+        raise AlreadyCooperativeAdmin
+    former_id = cooperative.owner_id
+    cooperative.members.filter(user_id=former_id).update(role=CooperativeMember.Role.MEMBER)
+    make_admin(cooperative, member)
+    entry = _record("hand_over", cooperative, staff=staff, reason=reason, **_described(member))
+    tell(
+        cooperative,
+        [News(user_id, _cause(entry), "became_admin"), News(former_id, _cause(entry), "no_longer_admin")],
+    )
+
+
+def _lock_for_staff(cooperative_id: int, reason: str) -> Cooperative:
+    clean_reason(reason)
+    try:
+        return lock_cooperative(cooperative_id)
+    except CooperativeNotFound:
+        if Cooperative.objects.filter(pk=cooperative_id).exists():
+            raise CooperativeDissolved from None
+        raise
+
+
+def _member(cooperative: Cooperative, user_id: int) -> CooperativeMember:
+    member = cooperative.members.select_related("user").filter(user_id=user_id).first()
+    if member is None:
+        raise MemberNotFound
+    return member
+
+
+def _record(action: str, cooperative: Cooperative, *, staff: User, reason: str, **details: object) -> AuditEntry:
+    target = Target("cooperative", cooperative.pk, cooperative.name)
+    return record_staff_action(action=action, target=target, staff=staff, reason=reason, details=details)
+
+
+def _described(member: CooperativeMember) -> dict[str, str]:
+    return {"member_id": str(member.user_id), "member": member.user.shown_name}
+
+
+def _tell_members(cooperative: Cooperative, entry: AuditEntry, *, variant: str, **values: str) -> None:
+    create_notification(
+        kind="coop_activity",
+        recipients=cooperative.members.values_list("user_id", flat=True),
+        cause=_cause(entry),
+        variant=variant,
+        cooperative=cooperative.name,
+        **values,
+    )
+
+
+def _cause(entry: AuditEntry) -> str:
+    return f"staff_action:{entry.pk}"
