@@ -67,6 +67,7 @@ class Notification(models.Model):
             models.Index(fields=["created_at"], name="idx_notifications_created"),
             models.Index(
                 fields=["user", "expires_at"],
+                include=["type", "read"],
                 name="idx_notifications_expiring",
                 condition=models.Q(expires_at__isnull=False),
             ),

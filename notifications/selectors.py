@@ -2,30 +2,30 @@
 
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from bitcoingame.api import Page
+from bitcoingame.database import fetch_rows
 from notifications.counting import place_of, sum_by_type
 from notifications.errors import NotificationNotFound
-from notifications.models import Notification
 
 Row = dict[str, Any]
-
-COLUMNS = ("id", "type", "subtype", "title", "description", "created_at", "read", "action_url", "action_label")
 
 # By hand, for every poll of the dashboard pays it: the ORM takes longer to build these than PostgreSQL to answer.
 _TOTAL = """
 SELECT {counted} - (
     SELECT count(*) FROM notifications
     WHERE user_id = %(user_id)s AND expires_at <= statement_timestamp() {filters}
-)
+) AS total
 FROM notification_counters WHERE user_id = %(user_id)s
 """
-_PAGE = f"""
-SELECT {", ".join(COLUMNS)} FROM notifications
-WHERE user_id = %(user_id)s AND (expires_at IS NULL OR expires_at > statement_timestamp()) {{filters}}
+# The time as the text it is answered with: reading it into Python and writing it again took longer than all the rest.
+_PAGE = """
+SELECT id, type, subtype, title, description, read, action_url, action_label,
+       to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at
+FROM notifications
+WHERE user_id = %(user_id)s AND (expires_at IS NULL OR expires_at > statement_timestamp()) {filters}
 ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s
-"""  # noqa: S608 - constants
+"""
+_SEQ = "SELECT seq FROM notifications WHERE id = %(before)s AND user_id = %(user_id)s"
 
 
 class Filters(NamedTuple):
@@ -42,26 +42,24 @@ def list_notifications(*, user_id: int, page: Page, filters: Filters) -> tuple[l
     Expired ones are neither listed nor counted. Raises NotificationNotFound for a `before` that is not the user's.
     """
     conditions = _conditions(filters)
-    arguments: Row = {"user_id": user_id, "type": filters.type, "limit": page.per_page, "offset": page.window.start}
-    with connection.cursor() as cursor:
-        cursor.execute(_TOTAL.format(counted=_counted(filters), filters=conditions), arguments)
-        total = cursor.fetchone()[0]
-        if filters.before is not None:
-            arguments["before"] = _seq_of(user_id, filters.before)
-            conditions += " AND seq < %(before)s"
-        if page.window.start >= total:
-            return [], total
-        cursor.execute(_PAGE.format(filters=conditions), arguments)
-        return [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()], total
+    arguments: Row = {"user_id": user_id, **filters._asdict(), "limit": page.per_page, "offset": page.window.start}
+    total = _total(filters, arguments)
+    if filters.before is not None:
+        arguments["seq"] = _seq_of(arguments)
+        conditions += " AND seq < %(seq)s"
+    if page.window.start >= total:
+        return [], total
+    return fetch_rows(_PAGE.format(filters=conditions), arguments), total
 
 
 def count_unread(*, user_id: int) -> int:
     """How many of the user's notifications are unread and have not expired: one query, whatever the number."""
-    filters = Filters(unread=True)
-    with connection.cursor() as cursor:
-        query = _TOTAL.format(counted=_counted(filters), filters=_conditions(filters))
-        cursor.execute(query, {"user_id": user_id})
-        return int(cursor.fetchone()[0])
+    return _total(Filters(unread=True), {"user_id": user_id})
+
+
+def _total(filters: Filters, arguments: Row) -> int:
+    statement = _TOTAL.format(counted=_counted(filters), filters=_conditions(filters))
+    return int(fetch_rows(statement, arguments)[0]["total"])
 
 
 def _counted(filters: Filters) -> str:
@@ -73,8 +71,8 @@ def _conditions(filters: Filters) -> str:
     return ("AND type = %(type)s " if filters.type else "") + ("AND NOT read" if filters.unread else "")
 
 
-def _seq_of(user_id: int, notification_id: int) -> int:
-    seq = Notification.objects.filter(pk=notification_id, user_id=user_id).values_list("seq", flat=True).first()
-    if seq is None:
+def _seq_of(arguments: Row) -> int:
+    found = fetch_rows(_SEQ, arguments)
+    if not found:
         raise NotificationNotFound
-    return seq
+    return int(found[0]["seq"])

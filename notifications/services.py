@@ -38,13 +38,13 @@ class PersonalNotification(NamedTuple):
     variant: str = ""
 
 
-class Stored(NamedTuple):
-    """A notification as the database numbered it; `mails` is how many of the whole call are due by e-mail too."""
+class Created(NamedTuple):
+    """What one statement created, column by column; `mails` of them are due by e-mail too."""
 
-    id: int
-    user_id: int
-    seq: int
-    cause: str
+    ids: list[int]
+    user_ids: list[int]
+    seqs: list[int]
+    causes: list[str]
     created_at: datetime
     mails: int
 
@@ -134,17 +134,16 @@ def _create(
         return 0
     with connection.cursor() as cursor:
         cursor.execute(_CREATE, [list(user_ids), list(text_numbers), *_columns(causes, texts), *_scalars(kind, found)])
-        stored = [Stored(*row) for row in cursor.fetchall()]
-    if stored:
-        told = {
-            (user_id, causes[number - 1]): texts[number - 1]
-            for user_id, number in zip(user_ids, text_numbers, strict=True)
-        }
-        rows = [_row(kind, found, told[row.user_id, row.cause], row) for row in stored]
-        transaction.on_commit(partial(_push, rows), robust=True)
-        if stored[0].mails:
-            enqueue_on_commit("notifications.jobs.send_due_emails")
-    return len(stored)
+        created = Created(*cursor.fetchone())
+    if not created.ids:
+        return 0
+    told = {
+        (user_id, causes[number - 1]): texts[number - 1] for user_id, number in zip(user_ids, text_numbers, strict=True)
+    }
+    transaction.on_commit(partial(_push, kind, created, told), robust=True)
+    if created.mails:
+        enqueue_on_commit("notifications.jobs.send_due_emails")
+    return len(created.ids)
 
 
 def _check_call(user_ids: Sequence[int], causes: Sequence[str]) -> None:
@@ -181,21 +180,19 @@ def _scalars(kind: str, found: Kind) -> list[Any]:
     ]
 
 
-def _row(kind: str, found: Kind, text: Text, stored: Stored) -> dict[str, Any]:
-    return {
-        "id": stored.id,
-        "user_id": stored.user_id,
-        "seq": stored.seq,
+def _push(kind: str, created: Created, told: Mapping[tuple[int, str], Text]) -> None:
+    found = find_kind(kind)
+    row: dict[str, Any] = {
         "type": found.type,
         "subtype": kind,
-        "title": text.title,
-        "description": text.description,
-        "created_at": stored.created_at,
+        "created_at": created.created_at,
         "read": False,
         "action_url": found.action_url,
         "action_label": found.action_label,
     }
-
-
-def _push(rows: Sequence[Mapping[str, Any]]) -> None:
-    realtime.publish([(row["user_id"], notification_event(row)) for row in rows])
+    messages = []
+    for id_, user_id, seq, cause in zip(*created[:4], strict=True):
+        text = told[user_id, cause]
+        row |= {"id": id_, "seq": seq, "title": text.title, "description": text.description}
+        messages.append((user_id, notification_event(row)))
+    realtime.publish(messages)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bitcoingame.api import DetailBody, Page, parsed, refusals
+from bitcoingame.api import DetailBody, parsed, refusals, requested_page
 from notifications import emails, reading, selectors
 from notifications.selectors import Filters
 from notifications.serializers import (
@@ -35,8 +35,8 @@ class NotificationViewSet(viewsets.ViewSet):
     @extend_schema(parameters=[NotificationQuery], responses={200: NotificationListOut, **refusals(400, 401, 403, 404)})
     def list(self, request: UserRequest) -> Response:
         """One's notifications, newest first."""
-        page, filters = _window(request)
-        rows, total = selectors.list_notifications(user_id=request.user.pk, page=page, filters=filters)
+        page = requested_page(request)
+        rows, total = selectors.list_notifications(user_id=request.user.pk, page=page, filters=_filters(request))
         return Response(page.envelope("notifications", [NotificationOut.of(row) for row in rows], total))
 
     @extend_schema(request=None, responses={200: DetailBody, **refusals(401, 403, 404)})
@@ -93,12 +93,12 @@ def _page(*, is_done: bool) -> HttpResponse:
     return HttpResponse(page, headers=_PAGE_HEADERS)
 
 
-def _window(request: UserRequest) -> tuple[Page, Filters]:
-    if not request.query_params:
-        return Page(), Filters()
+def _filters(request: UserRequest) -> Filters:
+    if request.query_params.keys().isdisjoint(Filters._fields):
+        return Filters()
     query = parsed(NotificationQuery, request.query_params)
     before = query.get("before")
-    return Page(query["page"], query["per_page"]), Filters(
+    return Filters(
         type=query.get("type"),
         unread=query.get("unread") == "true",
         before=int(before) if before is not None else None,

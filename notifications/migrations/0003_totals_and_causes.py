@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='notification',
-            index=models.Index(condition=models.Q(('expires_at__isnull', False)), fields=['user', 'expires_at'], name='idx_notifications_expiring'),
+            index=models.Index(condition=models.Q(('expires_at__isnull', False)), fields=['user', 'expires_at'], include=('type', 'read'), name='idx_notifications_expiring'),
         ),
         migrations.AddConstraint(
             model_name='notification',

@@ -8,8 +8,11 @@ from bitcoingame.fields import add_cascade
 # lock found it. The second has a snapshot of its own, taken after the locks: it sees the causes that whoever held them
 # before has told, so a repeated cause neither fails nor leaves a gap.
 #
-# The settings pin the plan to one index look-up per row, right for 1 and for 10,000 recipients. A connection keeps its
-# plan, and one made while the tables were empty would go on scanning them whole.
+# It answers in one row of arrays, NULL where nobody was told; all rows of a call have the same time.
+#
+# The settings, and the OFFSET that keeps the search for causes from becoming a join, pin the plan to one index look-up
+# per row: right for 1 and for 10,000 recipients. A connection keeps its plan, and one made while the table was empty
+# would go on reading it whole as it grows.
 CREATE = """
 CREATE FUNCTION create_notifications(
     recipients bigint[], text_numbers integer[],
@@ -17,7 +20,7 @@ CREATE FUNCTION create_notifications(
     kind_type text, kind_subtype text, kind_preference text, kind_url text, kind_label text,
     kind_is_mailed boolean, kind_lasts interval
 ) RETURNS TABLE (
-    notification_id bigint, recipient bigint, place bigint, cause_told text, stored_at timestamptz, mails bigint
+    ids bigint[], user_ids bigint[], seqs bigint[], causes_told text[], stored_at timestamptz, mails bigint
 ) LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
@@ -26,10 +29,10 @@ DECLARE
         array_position(ARRAY['mining', 'gamification', 'competition', 'social', 'system'], kind_type);
     holders bigint[];
     numbers integer[];
-    seqs bigint[];
+    last_seqs bigint[];
 BEGIN
     SELECT array_agg(held.user_id), array_agg(held.text_number), array_agg(held.last_seq)
-    INTO holders, numbers, seqs
+    INTO holders, numbers, last_seqs
     FROM (
         SELECT item.user_id, item.text_number, counter.last_seq
         FROM unnest(recipients, text_numbers) AS item (user_id, text_number)
@@ -56,9 +59,10 @@ BEGIN
     WITH fresh AS (
         SELECT held.user_id, held.text_number,
                held.last_seq + row_number() OVER (PARTITION BY held.user_id ORDER BY held.text_number) AS seq
-        FROM unnest(holders, numbers, seqs) AS held (user_id, text_number, last_seq)
+        FROM unnest(holders, numbers, last_seqs) AS held (user_id, text_number, last_seq)
         WHERE NOT EXISTS (
             SELECT FROM notifications told WHERE told.user_id = held.user_id AND told.cause = causes[held.text_number]
+            OFFSET 0
         )
     ), bumped AS (
         UPDATE notification_counters counter
@@ -83,7 +87,8 @@ BEGIN
         WHERE kind_is_mailed AND wish.email_notifications AND wish.email <> ''
         RETURNING 1
     )
-    SELECT stored.id, stored.user_id, stored.seq, stored.cause::text, stored.created_at, (SELECT count(*) FROM mailed)
+    SELECT array_agg(stored.id), array_agg(stored.user_id), array_agg(stored.seq), array_agg(stored.cause::text),
+           max(stored.created_at), (SELECT count(*) FROM mailed)
     FROM stored;
 END $$
 """
