@@ -1,9 +1,11 @@
 """Small things about PostgreSQL that Django does not offer."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import IntegrityError, connection
 from psycopg import Error
+
+from bitcoingame.postgresql.base import DatabaseWrapper
 
 
 def violated_constraint(error: IntegrityError) -> str | None:
@@ -13,12 +15,9 @@ def violated_constraint(error: IntegrityError) -> str | None:
 
 
 def fetch_rows(statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Runs a read written by hand and answers its rows by column name.
+    """Runs a read written by hand, a constant, and answers its rows by column name.
 
     For the few reads every page makes: there the ORM takes several times as long to write the SQL as PostgreSQL,
     which has it prepared, to answer it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        columns = [column.name for column in cursor.description]
-        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return cast(DatabaseWrapper, connection).fetch_rows(statement, parameters)

@@ -63,11 +63,11 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "bitcoingame.api.LimitBody",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "bitcoingame.admin_middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "bitcoingame.admin_middleware.CsrfProtection",
+    "bitcoingame.admin_middleware.Authentication",
+    "bitcoingame.admin_middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
