@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from bitcoingame.job_runs import Job, Work, run_due_job
 from bitcoingame.limits import purge_attempts
-from notifications.jobs import resume_broadcasts
+from notifications.jobs import resume_broadcasts, send_due_emails
 from notifications.reminders import extend_streaks, tell_silent_workers, warn_of_ending_streaks
 from notifications.retention import delete_old_notifications
 from profiles.sign_in import purge_expired
@@ -48,6 +48,7 @@ TIMETABLE: Mapping[str, Job] = {
     "update_cooperative_stats": Job("*/5 * * * *", update_cooperative_stats, seconds=600),
     "tell_silent_workers": Job("* * * * *", tell_silent_workers, seconds=300),
     "resume_broadcasts": Job("* * * * *", always(resume_broadcasts), seconds=600),
+    "send_due_emails": Job("* * * * *", always(send_due_emails), seconds=300),
     "warn_of_ending_streaks": Job("0 18 * * 0", warn_of_ending_streaks, seconds=600),
     "extend_streaks": Job("5 0 * * 1", extend_streaks, seconds=600),
     "delete_old_notifications": Job("10 3 * * *", in_batches(delete_old_notifications), seconds=1800),

@@ -8,7 +8,6 @@ from bitcoingame.queue import enqueue_on_commit
 from notifications.deliveries import give_up_interrupted, has_due_emails, send_next_email
 from notifications.emails import DjangoEmailService, EmailUnavailable
 from notifications.models import Broadcast
-from notifications.retention import delete_old_notifications
 from notifications.services import deliver_batch
 
 logger = logging.getLogger(__name__)
@@ -38,14 +37,10 @@ def send_due_emails() -> None:
         return
     try:
         with DjangoEmailService() as service:
-            sent = sum(1 for _ in range(EMAILS_PER_JOB) if send_next_email(service, now=timezone.now()))
+            for _ in range(EMAILS_PER_JOB):
+                if not send_next_email(service, now=timezone.now()):
+                    return
     except EmailUnavailable as error:
         logger.warning("The e-mail service cannot be reached: %s", error)
         return
-    if sent == EMAILS_PER_JOB:
-        enqueue_on_commit("notifications.jobs.send_due_emails")
-
-
-def clean_up_notifications() -> None:
-    """Daily: deletes what nobody needs any more."""
-    delete_old_notifications(now=timezone.now())
+    enqueue_on_commit("notifications.jobs.send_due_emails")

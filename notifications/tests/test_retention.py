@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from conftest import client_of, make_user
 from notifications.errors import NotificationNotFound
-from notifications.jobs import clean_up_notifications
 from notifications.models import Notification
 from notifications.reading import mark_all_read, mark_read
 from notifications.retention import delete_old_notifications
@@ -70,15 +69,6 @@ def test_numbers_go_on_after_everything_was_deleted(alice):
     assert client_of(alice).get("/api/v1/notifications").json()["total"] == 0
     tell(alice, cause="a")
     assert seqs(alice) == [2]
-
-
-@pytest.mark.django_db
-def test_the_daily_job_goes_by_the_clock(alice):
-    tell(alice, cause="a")
-    mark_all_read(user_id=alice.pk)
-    Notification.objects.update(created_at=timezone.now() - 91 * DAY)
-    clean_up_notifications()
-    assert seqs(alice) == []
 
 
 @pytest.mark.django_db(transaction=True)
