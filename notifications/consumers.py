@@ -18,7 +18,7 @@ from django.db import connection
 from bitcoingame.errors import DomainError
 from notifications.close_codes import CloseCode
 from notifications.hub import Hub, TooManySockets, running_hub
-from notifications.sockets import CHANNELS, Socket, encode
+from notifications.sockets import CHANNELS, WRITE_EXTENSION, Socket, encode
 from notifications.truth import Snapshot
 from profiles.token_users import authenticate_token
 from profiles.tokens import Claims, read_access_token
@@ -82,12 +82,16 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
             await self._refuse(CloseCode.SIGN_IN_AGAIN)
             return
         await self._join(token)
+        self.scope.clear()
 
     async def _join(self, token: str) -> None:
         self.hub = await running_hub()
         try:
             self.socket = await self.hub.join(
-                user_id=self.claims.user_id, send=self.base_send, expires_at=self.claims.expires_at.timestamp()
+                user_id=self.claims.user_id,
+                send=self.base_send,
+                write=self.scope["extensions"].get(WRITE_EXTENSION),
+                expires_at=self.claims.expires_at.timestamp(),
             )
         except TooManySockets:
             await self._refuse(CloseCode.TOO_MANY_SOCKETS)

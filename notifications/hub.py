@@ -21,7 +21,7 @@ from notifications.close_codes import CloseCode
 from notifications.frames import notification_event
 from notifications.realtime import CONTROL_CHANNEL, USER_CHANNEL
 from notifications.redis_feed import RedisFeed
-from notifications.sockets import CHANNELS, Send, Socket, encode
+from notifications.sockets import CHANNELS, Send, Socket, Write, encode
 from notifications.truth import Missing, Served, Snapshot, Truth
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ MAX_MESSAGE_BYTES = 64 * 1024
 CHECK_SECONDS = 1.0
 SEND_SECONDS = 5.0
 CONFIRM_SECONDS = 0.3
+# Sockets that connect within this time share a query.
+GATHER_SECONDS = 0.003
 USERS_PER_SNAPSHOT_QUERY = 500
 USERS_PER_READ = 100
 
@@ -98,7 +100,7 @@ class Hub:
 
     # Joining and leaving
 
-    async def join(self, *, user_id: int, send: Send, expires_at: float) -> Socket:
+    async def join(self, *, user_id: int, send: Send, write: Write | None, expires_at: float) -> Socket:
         """A socket that counts among the user's five but gets nothing until `go_live`. Raises TooManySockets."""
         channel = f"{USER_CHANNEL}{user_id}".encode()
         user = self._users.get(channel)
@@ -109,7 +111,7 @@ class Hub:
             raise TooManySockets
         else:
             confirmed = None
-        socket = Socket(user=user, send=send, expires_at=expires_at)
+        socket = Socket(user=user, send=send, write=write, expires_at=expires_at)
         user.sockets.append(socket)
         if confirmed is not None:
             await asyncio.wait([confirmed], timeout=CONFIRM_SECONDS)
@@ -164,7 +166,7 @@ class Hub:
             if socket.seq is not None and (channel == "notifications" or channel in socket.channels):
                 socket.push(frame)
 
-    def _stream(self, user: ConnectedUser, seq: int, frame: str) -> None:
+    def _stream(self, user: ConnectedUser, seq: int, frame: bytes) -> None:
         user.newest = max(user.newest, seq)
         for socket in list(user.sockets):
             if socket.seq is None or socket.seq >= seq:
@@ -225,7 +227,7 @@ class Hub:
             if socket.seq is not None and socket.seq >= since:
                 self._deliver_to(socket, rows, missing)
 
-    def _deliver_to(self, socket: Socket, rows: list[tuple[int, str]], missing: Missing) -> None:
+    def _deliver_to(self, socket: Socket, rows: list[tuple[int, bytes]], missing: Missing) -> None:
         for seq, frame in rows:
             if socket.seq is None or seq <= socket.seq:
                 continue
@@ -241,6 +243,7 @@ class Hub:
         while True:
             await self._snapshots_wanted.wait()
             self._snapshots_wanted.clear()
+            await asyncio.sleep(GATHER_SECONDS)
             while self._snapshots:
                 batch = self._snapshots[:USERS_PER_SNAPSHOT_QUERY]
                 del self._snapshots[:USERS_PER_SNAPSHOT_QUERY]
@@ -337,7 +340,7 @@ def _notification_frame(row: dict[str, Any]) -> dict[str, Any]:
     return {"channel": "notifications", **notification_event(row)}
 
 
-def _frame(event: str, data: Any) -> str:
+def _frame(event: str, data: Any) -> bytes:
     return encode({"channel": "notifications", "event": event, "data": data})
 
 

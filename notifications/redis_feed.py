@@ -29,6 +29,7 @@ READ_BYTES = 64 * 1024
 # A message that does not end within this is not waited for: the connection is made anew.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 CHANNELS_PER_COMMAND = 500
+GATHER_SECONDS = 0.005
 
 
 class RedisLost(Exception):
@@ -146,9 +147,9 @@ class RedisFeed:
             await writer.drain()
 
     def _change(self, channel: bytes, wanted: bool) -> None:
-        """Changes of one turn of the loop go out together."""
+        """Changes of a few milliseconds go out together: each write wakes Redis up."""
         if not self._changes:
-            asyncio.get_running_loop().call_soon(self._send_changes)
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send_changes)
         self._changes[channel] = wanted
 
     def _send_changes(self) -> None:

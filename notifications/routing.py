@@ -15,12 +15,12 @@ _consumer = NotificationsConsumer.as_asgi()
 
 async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Takes the token out of the scope's URL first: servers write that URL to their logs when a socket is accepted."""
-    query, scope["query_string"] = scope["query_string"], b""
-    if scope["path"] != PATH:
+    if scope["path"] == PATH:
+        await _consumer(_take_query(scope), receive, send)
+    else:
+        _take_query(scope)
         await receive()
         await send({"type": "websocket.close"})
-        return
-    await _consumer(scope | _presented(query, scope["subprotocols"]), receive, send)
 
 
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -30,6 +30,11 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await receive()
     await stop_hub()
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def _take_query(scope: dict[str, Any]) -> dict[str, Any]:
+    query, scope["query_string"] = scope["query_string"], b""
+    return scope | _presented(query, scope["subprotocols"])
 
 
 def _presented(query: bytes, subprotocols: list[str]) -> dict[str, Any]:

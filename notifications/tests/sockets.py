@@ -50,7 +50,7 @@ class Client:
     """A browser tab. Used as a context manager; reads one frame at a time."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        opening = open_socket(url, **{"compression": None, "open_timeout": PATIENCE} | options)
+        opening = open_socket(url, **{"compression": None, "open_timeout": PATIENCE, "max_queue": None} | options)
         self._stack = ExitStack()
         self.connection: ClientConnection = self._stack.enter_context(opening)
 

@@ -1,0 +1,310 @@
+"""How much one socket process carries, with 2,000 users connected.
+
+    .venv/bin/python -m benchmarks.websocket [--users 2000] [--runs 3] [--seconds 3] [--json results.json]
+
+Starts embedded PostgreSQL and Valkey of its own under .local, and uvicorn in the production shape. Measures
+connections a second, memory of an idle socket, the highest rate of messages published on ws:user:{id} with a 99th
+percentile below 100 ms from publishing to frame, and the times from commit to frame of 1,000 stored notifications a
+second. Each figure is the median of several runs with the lowest and the highest.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psutil
+import psycopg
+import uvloop
+from btclib.b32 import address_from_witness
+
+from benchmarks.tabs import Tab, open_tabs
+from bitcoingame.local import defaults
+from bitcoingame.local.servers import SERVERS
+
+HOME = defaults.LOCAL / "benchmarks-websocket"
+PORT = 8778
+LATE_MS = 100.0
+RATES = (5_000, 10_000, 15_000, 20_000, 25_000, 30_000, 35_000, 40_000)
+STORED_RATE = 1_000
+RECIPIENTS = 20
+ENVIRONMENT = {
+    "ENVIRONMENT": "production",
+    "DATABASE_URL": defaults.database_url(HOME),
+    "REDIS_URL": defaults.redis_url(HOME),
+    "SECRET_KEY": "only-for-this-benchmark-" * 2,
+    "JWT_PRIVATE_KEY": str(defaults.LOCAL / "private_key.pem"),
+    "ALLOWED_HOSTS": "localhost",
+    "DASHBOARD_ORIGINS": "https://dashboard.example",
+    "PUBLIC_URL": "https://api.example",
+    "SECURE_SSL_REDIRECT": "false",
+}
+COMMAND = [
+    *(sys.executable, "-m", "uvicorn", "bitcoingame.asgi:application", "--port", str(PORT), "--backlog", "4096"),
+    *("--ws", "notifications.socket_server:SocketProtocol", "--ws-max-size", "65536"),
+    *("--ws-per-message-deflate", "false", "--no-access-log", "--log-level", "warning"),
+]
+
+
+class Times(NamedTuple):
+    """In milliseconds, from publishing or commit to frame; `lost` counts messages that never came."""
+
+    p50: float
+    p99: float
+    highest: float
+    lost: int
+
+
+def main() -> None:
+    options = _options()
+    _require_files(options.users)
+    defaults.private_key()
+    servers = [SERVERS[name](HOME, keeps_data=False) for name in SERVERS]
+    os.environ |= ENVIRONMENT
+    try:
+        for server in servers:
+            server.start()
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], check=True)
+        results = uvloop.run(_measure(options, _make_users(options.users)))
+    finally:
+        for server in servers:
+            server.stop()
+    report(results, options)
+
+
+def _options() -> Any:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=2_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--json", help="write every run's figures to this file")
+    return parser.parse_args()
+
+
+def _require_files(users: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = users + 200
+    if soft < needed:
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            raise SystemExit(f"{users} sockets need {needed} open files; the limit is {hard} (ulimit -n).")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _make_users(number: int) -> list[int]:
+    with psycopg.connect(ENVIRONMENT["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("TRUNCATE users CASCADE")
+        addresses = [address_from_witness(0, place.to_bytes(20, "little")) for place in range(number)]
+        rows = connection.execute("INSERT INTO users (btc_address) SELECT unnest(%s::text[]) RETURNING id", [addresses])
+        return [row[0] for row in rows.fetchall()]
+
+
+def _sign_tokens(users: list[int]) -> list[str]:
+    import jwt
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key: Any = load_pem_private_key(defaults.private_key().encode(), None)
+    claims = {"iss": "thebitcoingame.com", "type": "access", "exp": int(time.time()) + 3600}
+    addresses = [address_from_witness(0, place.to_bytes(20, "little")) for place in range(len(users))]
+    return [
+        jwt.encode(claims | {"sub": str(user), "address": address}, key, "RS256")
+        for user, address in zip(users, addresses, strict=True)
+    ]
+
+
+async def _measure(options: Any, users: list[int]) -> dict[str, Any]:
+    tokens = _sign_tokens(users)
+    results: dict[str, list[Any]] = {"connections": [], "kibibytes": [], "rates": [], "stored": []}
+    for run in range(options.runs):
+        with _server() as process:
+            receiver = Receiver()
+            before = _memory(process)
+            started = time.perf_counter()
+            tabs = await open_tabs(PORT, tokens, receiver.on_frame)
+            results["connections"].append(len(tokens) / (time.perf_counter() - started))
+            await asyncio.sleep(2)
+            results["kibibytes"].append((_memory(process) - before) / len(tokens) / 1024)
+            results["rates"].append(await _climb(receiver, users, options.seconds, process))
+            results["stored"].append((await receiver.run(_store, users, STORED_RATE, options.seconds))._asdict())
+            assert not any(tab.gone.done() for tab in tabs), "sockets were closed"
+            _leave(tabs)
+        print(f"run {run + 1}: {json.dumps({name: values[-1] for name, values in results.items()})}", flush=True)
+    return results
+
+
+async def _climb(receiver: "Receiver", users: list[int], seconds: float, process: psutil.Process) -> list[Any]:
+    """Raises the rate until the 99th percentile passes 100 ms or a message is lost."""
+    steps = []
+    for rate in RATES:
+        used = sum(process.cpu_times()[:2])
+        times = await receiver.run(_publish, users, rate, seconds)
+        used = sum(process.cpu_times()[:2]) - used
+        steps.append({"rate": rate, "cpu": round(used / seconds, 2), **times._asdict()})
+        if times.p99 >= LATE_MS or times.lost:
+            break
+    return steps
+
+
+class Receiver:
+    """Notes when each expected frame came: what is told carries its key in the id."""
+
+    def __init__(self) -> None:
+        self.came: dict[bytes, float] = {}
+
+    def on_frame(self, number: int, frame: bytes, now: float) -> None:
+        start = frame.find(b'"id":"')
+        if start >= 0:
+            self.came[frame[start + 6 : frame.index(b'"', start + 6)]] = now
+
+    async def run(self, tell: Any, users: list[int], rate: int, seconds: float) -> Times:
+        """Runs `tell` in a process of its own, which answers {key: when it was told}."""
+        self.came = {}
+        ours, theirs = multiprocessing.Pipe()
+        teller = multiprocessing.get_context("spawn").Process(target=tell, args=(theirs, users, rate, seconds))
+        teller.start()
+        sent = await asyncio.to_thread(ours.recv)
+        teller.join()
+        for _ in range(50):
+            if len(self.came) >= len(sent):
+                break
+            await asyncio.sleep(0.1)
+        taken = sorted((self.came[key] - at) * 1000 for key, at in sent.items() if key in self.came)
+        return Times(
+            p50=round(taken[len(taken) // 2], 2),
+            p99=round(taken[int(len(taken) * 0.99)], 2),
+            highest=round(taken[-1], 2),
+            lost=len(sent) - len(taken),
+        )
+
+
+def _publish(answer: Any, users: list[int], rate: int, seconds: float) -> None:
+    """What a service of the platform does: messages of a notification's size, evenly over the users and the time."""
+    import redis
+
+    client = redis.Redis.from_url(ENVIRONMENT["REDIS_URL"])
+    sent: dict[bytes, float] = {}
+    number, started = 0, time.monotonic()
+    while (elapsed := time.monotonic() - started) < seconds:
+        due = int(elapsed * rate) - number
+        if due < 10:
+            time.sleep(0.001)
+            continue
+        pipeline = client.pipeline(transaction=False)
+        for _ in range(min(due, 200)):
+            pipeline.publish(f"ws:user:{users[number % len(users)]}", _message(number))
+            sent[b"%d" % number] = time.monotonic()
+            number += 1
+        pipeline.execute()
+    answer.send(sent)
+
+
+def _message(number: int) -> bytes:
+    return (
+        b'{"event":"notification","data":{"id":"%d","type":"mining","subtype":"worker_offline","title":"Worker '
+        b'Offline","description":"bitaxe-1 has been offline for 30 minutes","timestamp":"2026-01-01T00:00:00Z",'
+        b'"read":false,"actionUrl":"/mining/workers","actionLabel":"View Workers"}}' % number
+    )
+
+
+def _store(answer: Any, users: list[int], rate: int, seconds: float) -> None:
+    """Stored notifications: the service's own call, 20 recipients to a transaction."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bitcoingame.settings")
+    import django
+
+    django.setup()
+    from django.db import transaction
+
+    from notifications import services
+    from notifications.services import create_notification
+
+    sent: dict[bytes, float] = {}
+    push = services._push
+
+    def push_and_note(rows: Any) -> None:
+        now = time.monotonic()
+        sent.update((str(row["id"]).encode(), now) for row in rows)
+        push(rows)
+
+    services._push = push_and_note
+    number, started = 0, time.monotonic()
+    while (elapsed := time.monotonic() - started) < seconds:
+        if elapsed * rate < (number + 1) * RECIPIENTS:
+            time.sleep(0.001)
+            continue
+        start = number * RECIPIENTS % len(users)
+        with transaction.atomic():
+            create_notification(
+                kind="worker_online",
+                recipients=users[start : start + RECIPIENTS],
+                cause=f"benchmark {started} {number}",
+                worker="bitaxe-1",
+            )
+        number += 1
+    answer.send(sent)
+
+
+@contextmanager
+def _server() -> Iterator[psutil.Process]:
+    running = subprocess.Popen(COMMAND)
+    try:
+        _wait_for_the_port()
+        yield psutil.Process(running.pid)
+    finally:
+        running.terminate()
+        running.wait(20)
+
+
+def _wait_for_the_port() -> None:
+    import socket
+
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", PORT), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the server does not start")
+
+
+def _memory(process: psutil.Process) -> int:
+    return int(process.memory_info().rss)
+
+
+def _leave(tabs: list[Tab]) -> None:
+    for tab in tabs:
+        tab.leave()
+
+
+def report(results: dict[str, Any], options: Any) -> None:
+    highest = [
+        max((s["rate"] for s in run if s["p99"] < LATE_MS and not s["lost"]), default=0) for run in results["rates"]
+    ]
+    print(
+        f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {options.users} users\n"
+    )
+    print("| figure | median | lowest | highest |\n|---|---|---|---|")
+    rows = {
+        "connections a second": results["connections"],
+        "KiB per idle socket": results["kibibytes"],
+        "highest rate with p99 < 100 ms (messages/s)": highest,
+        "p50 commit to frame at 1,000/s (ms)": [run["p50"] for run in results["stored"]],
+        "p99 commit to frame at 1,000/s (ms)": [run["p99"] for run in results["stored"]],
+    }
+    for name, values in rows.items():
+        print(f"| {name} | {statistics.median(values):,.1f} | {min(values):,.1f} | {max(values):,.1f} |")
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(results, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
