@@ -187,9 +187,6 @@ RQ = {
     "WORKER_CLASS": "bitcoingame.scheduler.PromptWorker",
 }
 RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 300}}
-CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
-}
 
 # Who delivers e-mail; the console one prints it.
 EMAIL_SERVICE = env.choice("EMAIL_SERVICE", tuple(env.EMAIL_BACKENDS), "console" if DEVELOPMENT else "smtp")
