@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from bitcoingame.events.ledger import purge_handled
 from bitcoingame.job_runs import Job, Work, run_due_job
 from bitcoingame.limits import purge_attempts
 from notifications.jobs import resume_broadcasts, send_due_emails
@@ -54,6 +55,7 @@ TIMETABLE: Mapping[str, Job] = {
     "delete_old_notifications": Job("10 3 * * *", in_batches(delete_old_notifications), seconds=1800),
     "delete_old_samples": Job("20 3 * * *", in_batches(delete_old_samples), seconds=1800),
     "purge_attempts": Job("30 3 * * *", in_batches(purge_attempts), seconds=600),
+    "purge_handled_events": Job("35 3 * * *", in_batches(purge_handled), seconds=1800),
     "purge_sign_ins": Job("40 3 * * *", in_batches(purge_expired), seconds=600),
     "delete_expired_sessions": Job("50 3 * * *", in_batches(delete_expired_sessions), seconds=600),
 }

@@ -5,7 +5,7 @@ share counts once. What a week has shown stays: CooperativeWeek holds it, and be
 
 Each batch is one statement that works out fresh values, locks in id order the cooperatives where any differ, and
 writes only those. Its snapshot is the instant the statistics are of: whoever joins or leaves while it waits for a lock
-is counted by the next run.
+is counted by the next run. The batch's range stands in every part of it, or each batch would read whole tables.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,9 @@ from bitcoingame.weeks import utc_day, utc_hour, week_name, week_of, weeks_befor
 from notifications.services import PersonalNotification, create_notifications
 from social.models import CooperativeMember
 
-BATCH_SIZE = 200
-"""Cooperatives per transaction: how long a join or an edit may have to wait."""
+BATCH_SIZE = 500
+"""Cooperatives per transaction: how long a join or an edit may have to wait. Ranks take less."""
+RANK_BATCH_SIZE = 1000
 
 SAMPLES_KEPT = timedelta(days=31)
 RANK_CLASSES = (1, 3, 10, 25, 50, 100)
@@ -95,34 +96,40 @@ WITH seat AS MATERIALIZED (
            sum(best ORDER BY user_id) AS best
     FROM seat GROUP BY cooperative_id
 ), fresh AS MATERIALIZED (
-    SELECT cooperative.id, coalesce(team.hashrate, 0) AS hashrate, coalesce(team.shares, 0) AS shares,
-           greatest(cooperative.best_combined_diff, team.best) AS best,
-           coalesce(last_week.streak, 0) + (coalesce(team.shares, 0) > 0 OR this_week.week IS NOT NULL)::int AS streak,
-           (coalesce(team.shares, 0) > 0 OR this_week.week IS NOT NULL)
-           AND this_week.streak IS DISTINCT FROM coalesce(last_week.streak, 0) + 1 AS is_new_week,
-           cooperative.member_count > 0 AND sample.hashrate IS NULL AS is_new_hour
+    SELECT cooperative.id, value.*,
+           has_share AND this_week.streak IS DISTINCT FROM value.streak AS is_new_week,
+           cooperative.member_count > 0 AND sample.hashrate IS NULL AS is_new_hour,
+           (combined_hashrate, total_shares_week, best_combined_diff, weekly_streak)
+           IS DISTINCT FROM (value.hashrate, value.shares, value.best, value.streak) AS is_stale
     FROM cooperatives cooperative
     LEFT JOIN team ON team.cooperative_id = cooperative.id
     LEFT JOIN cooperative_weeks this_week
         ON this_week.cooperative_id = cooperative.id AND this_week.week = %(week)s
+        AND this_week.cooperative_id BETWEEN %(first)s AND %(last)s
     LEFT JOIN cooperative_weeks last_week
         ON last_week.cooperative_id = cooperative.id AND last_week.week = %(week)s - 7
+        AND last_week.cooperative_id BETWEEN %(first)s AND %(last)s
     LEFT JOIN cooperative_hashrates sample
         ON sample.cooperative_id = cooperative.id AND sample.sampled_at = %(hour)s
+        AND sample.cooperative_id BETWEEN %(first)s AND %(last)s
+    CROSS JOIN LATERAL (SELECT coalesce(team.shares, 0) > 0 OR this_week.week IS NOT NULL AS has_share) week
+    CROSS JOIN LATERAL (
+        SELECT coalesce(team.hashrate, 0) AS hashrate, coalesce(team.shares, 0) AS shares,
+               greatest(cooperative.best_combined_diff, team.best) AS best,
+               coalesce(last_week.streak, 0) + has_share::int AS streak
+    ) value
     WHERE cooperative.id BETWEEN %(first)s AND %(last)s
 ), locked AS MATERIALIZED (
-    SELECT id FROM cooperatives cooperative
-    WHERE id IN (SELECT cooperative_id FROM seat WHERE is_stale) OR id IN (
-        SELECT fresh.id FROM fresh JOIN cooperatives stored USING (id)
-        WHERE fresh.is_new_week OR fresh.is_new_hour
-           OR (stored.combined_hashrate, stored.total_shares_week, stored.best_combined_diff, stored.weekly_streak)
-              IS DISTINCT FROM (fresh.hashrate, fresh.shares, fresh.best, fresh.streak))
+    SELECT id FROM cooperatives
+    WHERE id BETWEEN %(first)s AND %(last)s
+      AND (id IN (SELECT id FROM fresh WHERE is_stale OR is_new_week OR is_new_hour)
+           OR id IN (SELECT cooperative_id FROM seat WHERE is_stale))
     ORDER BY id FOR NO KEY UPDATE
 ), members AS (
     UPDATE cooperative_members member
     SET hashrate = seat.hashrate, is_online = seat.is_online, shares_today = seat.today
     FROM seat JOIN locked ON locked.id = seat.cooperative_id
-    WHERE member.id = seat.id AND seat.is_stale
+    WHERE member.id = seat.id AND member.cooperative_id BETWEEN %(first)s AND %(last)s AND seat.is_stale
     RETURNING 1
 ), weeks AS (
     INSERT INTO cooperative_weeks (cooperative_id, week, streak)
@@ -137,9 +144,7 @@ WITH seat AS MATERIALIZED (
     SET combined_hashrate = fresh.hashrate, total_shares_week = fresh.shares,
         best_combined_diff = fresh.best, weekly_streak = fresh.streak
     FROM fresh JOIN locked USING (id)
-    WHERE cooperative.id = fresh.id
-      AND (cooperative.combined_hashrate, cooperative.total_shares_week, cooperative.best_combined_diff,
-           cooperative.weekly_streak) IS DISTINCT FROM (fresh.hashrate, fresh.shares, fresh.best, fresh.streak)
+    WHERE cooperative.id = fresh.id AND cooperative.id BETWEEN %(first)s AND %(last)s AND fresh.is_stale
     RETURNING cooperative.id, old.weekly_streak AS streak_before, new.weekly_streak AS streak, new.is_active
 )
 SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM written), ARRAY(
@@ -164,11 +169,14 @@ WITH team AS (
     LEFT JOIN team ON team.cooperative_id = cooperative.id
     LEFT JOIN cooperative_weeks this_week
         ON this_week.cooperative_id = cooperative.id AND this_week.week = %(week)s
+        AND this_week.cooperative_id BETWEEN %(first)s AND %(last)s
     LEFT JOIN cooperative_weeks week_before
         ON week_before.cooperative_id = cooperative.id AND week_before.week = %(week)s - 7
+        AND week_before.cooperative_id BETWEEN %(first)s AND %(last)s
     WHERE cooperative.id BETWEEN %(first)s AND %(last)s
 ), locked AS MATERIALIZED (
-    SELECT id FROM cooperatives WHERE id IN (SELECT id FROM fresh WHERE is_new_week OR is_new_best)
+    SELECT id FROM cooperatives
+    WHERE id BETWEEN %(first)s AND %(last)s AND id IN (SELECT id FROM fresh WHERE is_new_week OR is_new_best)
     ORDER BY id FOR NO KEY UPDATE
 ), weeks AS (
     INSERT INTO cooperative_weeks (cooperative_id, week, streak)
@@ -176,7 +184,8 @@ WITH team AS (
     ON CONFLICT (cooperative_id, week) DO UPDATE SET streak = excluded.streak
 )
 UPDATE cooperatives cooperative SET best_combined_diff = fresh.best
-FROM fresh JOIN locked USING (id) WHERE cooperative.id = fresh.id AND fresh.is_new_best
+FROM fresh JOIN locked USING (id)
+WHERE cooperative.id = fresh.id AND cooperative.id BETWEEN %(first)s AND %(last)s AND fresh.is_new_best
 """  # noqa: S608
 
 _NEXT_BATCH = """
@@ -285,8 +294,8 @@ def _rank_all() -> int:
         cursor.execute(_CHANGED_RANKS)
         changed = cursor.fetchall()
     written = 0
-    for start in range(0, len(changed), BATCH_SIZE):
-        ids, ranks = zip(*changed[start : start + BATCH_SIZE], strict=True)
+    for start in range(0, len(changed), RANK_BATCH_SIZE):
+        ids, ranks = zip(*changed[start : start + RANK_BATCH_SIZE], strict=True)
         with _batch() as cursor:
             cursor.execute(_WRITE_RANKS, {"ids": list(ids), "ranks": list(ranks)})
             written += cursor.rowcount
