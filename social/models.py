@@ -1,7 +1,7 @@
 """Cooperatives, their members, and each user's own activity feed.
 
 The rules that no race, script or admin page may break are kept by the database: the constraints below, and the
-triggers of migration 0002, which count members, dissolve what is empty and compare owner and admin at commit.
+triggers of migrations 0002 and 0004, which count members, dissolve what is empty and compare owner and admin at commit.
 """
 
 from django.db import models
@@ -72,6 +72,15 @@ class Cooperative(models.Model):
             models.UniqueConstraint(Lower("name"), name="idx_cooperatives_name"),
             models.UniqueConstraint(fields=["invite_code"], name="idx_cooperatives_invite"),
             models.CheckConstraint(condition=models.Q(name__regex=r"^\S(.*\S)$"), name="name_is_trimmed_and_not_blank"),
+            models.CheckConstraint(
+                condition=~models.Q(name__regex="[[:cntrl:]]"), name="name_has_no_control_characters"
+            ),
+            models.CheckConstraint(
+                condition=models.Func(
+                    "name", template="%(expressions)s IS NFC NORMALIZED", output_field=models.BooleanField()
+                ),
+                name="name_is_normalised",
+            ),
             models.CheckConstraint(
                 condition=models.Q(invite_code__regex=r"^[A-Z0-9]{8}$"), name="invite_code_is_8_letters_or_digits"
             ),

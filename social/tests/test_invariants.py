@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 
 from bitcoingame.database import violated_constraint
 from conftest import make_cooperative, make_user
@@ -115,6 +116,33 @@ def test_names_are_trimmed_and_not_blank(alice, name):
     make_cooperative(alice)
 
     assert constraint_that_refuses(lambda: Cooperative.objects.update(name=name)) == "name_is_trimmed_and_not_blank"
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("Pi\trates", "name_has_no_control_characters"),
+        ("Pi\nrates", "name_has_no_control_characters"),
+        ("Pi\x85rates", "name_has_no_control_characters"),
+        ("Pe\u0301rates", "name_is_normalised"),
+    ],
+)
+def test_names_are_one_clean_line(alice, name, rule):
+    make_cooperative(alice)
+
+    assert constraint_that_refuses(lambda: Cooperative.objects.update(name=name)) == rule
+
+
+@pytest.mark.parametrize("table", ["cooperative_members", "cooperatives"])
+def test_truncation_leaves_no_wrong_count(alice, bob, table):
+    make_cooperative(alice, bob)
+
+    # PostgreSQL truncates no table that checks at commit are still waiting for.
+    sql("SET CONSTRAINTS ALL IMMEDIATE")()
+    sql(f"TRUNCATE {table} CASCADE")()
+
+    assert not Cooperative.objects.filter(Q(member_count__gt=0) | Q(is_active=True)).exists()
+    assert sum(CooperativeTotal.objects.values_list("active", flat=True)) == 0
 
 
 def test_roles_are_two(alice, bob):
