@@ -251,12 +251,17 @@ class IdField(serializers.RegexField):
     """An id: a string of digits on the wire, within PostgreSQL's bigint."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(regex=r"^[0-9]{1,18}\Z", **kwargs)
+        super().__init__(regex=r"^[0-9]{1,19}\Z", **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators(value)
+        if int(value) >= 2**63:
+            self.fail("invalid")
 
 
 class ReadSerializer(serializers.Serializer):

@@ -30,6 +30,8 @@ def clean_line(text: str, *, minimum: int, maximum: int) -> str:
 
 
 def is_forbidden(character: str) -> bool:
+    if is_new_emoji(character):
+        return False
     category = unicodedata.category(character)
     if category == "Cf":
         # Tags (U+E0020 to U+E007F) spell the flags of regions.
@@ -38,4 +40,9 @@ def is_forbidden(character: str) -> bool:
 
 
 def is_visible(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LNPS" and character not in _INKLESS
+    return is_new_emoji(character) or (unicodedata.category(character)[0] in "LNPS" and character not in _INKLESS)
+
+
+def is_new_emoji(character: str) -> bool:
+    """Phones know each year's emoji sooner than Python, which takes them for unassigned characters."""
+    return "\U0001f000" <= character <= "\U0001faff" and unicodedata.category(character) == "Cn"

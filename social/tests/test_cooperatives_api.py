@@ -74,8 +74,10 @@ class TestFounding:
         ("name", "stored"),
         [
             ("  Hash   Pirates ", "Hash Pirates"),
-            ("Café", "Caf\u00e9"),
+            ("Cafe\u0301", "Caf\u00e9"),
             ("👩\u200d🚀 Crew", "👩\u200d🚀 Crew"),
+            ("\U0001fa77 Crew", "\U0001fa77 Crew"),
+            ("\U0001fae8\U0001fa77", "\U0001fae8\U0001fa77"),
             ("x" * 64, "x" * 64),
         ],
     )
@@ -88,7 +90,7 @@ class TestFounding:
         "name",
         [
             "", " ", "x", " x ", "x" * 65, "a\x00b", "a\nb", "a\x7fb", "\u200b\u200b", "\u202eevil", "\u3164\u3164",
-            "\u00ad\u00ad", None, 7, True, ["ab"], {"a": 1},
+            "\u00ad\u00ad", "a\u0378b", None, 7, True, ["ab"], {"a": 1},
         ],
     )  # fmt: skip
     def test_bad_names_are_refused(self, alice, name):
@@ -333,6 +335,17 @@ class TestAdministering:
         response = client_of(alice).post(f"{URL}/{cooperative.pk}/remove-member", {"user_id": user_id}, format="json")
 
         refusal(response, 400, "invalid_input")
+
+    def test_every_id_the_platform_may_give_can_be_removed(self, alice):
+        last = make_user(id=2**63 - 1)
+        cooperative = make_cooperative(alice, last)
+
+        response = client_of(alice).post(
+            f"{URL}/{cooperative.pk}/remove-member", {"user_id": str(last.pk)}, format="json"
+        )
+
+        assert response.status_code == 200
+        assert len(seats()) == 1
 
     def test_the_path_says_which_cooperative(self, alice, bob, charlie):
         """An admin's power ends at their own cooperative, whoever they name."""
