@@ -62,10 +62,15 @@ def purge_attempts(*, now: Any, batch_size: int) -> int:
 
 
 def client_address(request: Request) -> str:
-    """The address the request came from, as our own proxies saw it (TRUSTED_PROXIES); one IPv6 /64 is one client."""
-    text = BaseThrottle().get_ident(request)
+    """The address the request came from, as our own proxies saw it (TRUSTED_PROXIES); one IPv6 /64 is one client.
+
+    A server that listens on IPv6 writes IPv4 clients as ::ffff:1.2.3.4, which are not one network.
+    """
+    text = BaseThrottle().get_ident(request) or ""
     try:
         address = ip_address(text)
     except ValueError:
         return text[:64]
-    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+    return str(address)

@@ -115,6 +115,17 @@ def test_an_ipv6_network_is_one_address(client, settings):
     assert statuses == [400, 429, 400]
 
 
+def test_ipv4_clients_of_an_ipv6_socket_count_apart(client, settings):
+    settings.INVITE_GUESSES_PER_ADDRESS = 1
+
+    statuses = [
+        client.get(f"{URL}/invite/AAAAAAAA", REMOTE_ADDR=address).status_code
+        for address in ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2")
+    ]
+
+    assert statuses == [400, 429, 400]
+
+
 def test_the_hour_passes(bob):
     client = client_of(bob)
     for _ in range(10):
