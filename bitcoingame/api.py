@@ -16,7 +16,6 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from bitcoingame.errors import DomainError, InvalidInput, NotAllowed, NotFound, NotSignedIn, TooManyAttempts
 from bitcoingame.text import BadText, clean_line
@@ -66,6 +65,12 @@ class BodyTooLarge(DomainError):
     detail = "The request body is too large."
 
 
+class LengthRequired(DomainError):
+    status = 411
+    code = "length_required"
+    detail = "The request must say the length of its body (Content-Length)."
+
+
 class Unavailable(DomainError):
     status = 503
     code = "unavailable"
@@ -80,18 +85,19 @@ def error_body(error: DomainError) -> dict[str, Any]:
 
 
 def error_response(error: DomainError) -> HttpResponse:
-    """The refusal for callers outside DRF: middleware and Django's own error handlers."""
+    """The refusal as JSON, for middleware and Django's own error handlers too."""
     return HttpResponse(
         orjson.dumps(error_body(error)), status=error.status, content_type="application/json", headers=_headers(error)
     )
 
 
-def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Turns whatever a view raised into the one error shape; None (a fault of ours) goes on to the 500 handler."""
+def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """Turns whatever a view raised into the one error shape; None (a fault of ours) goes on to the 500 handler.
+
+    Rendered here, for the views that answer in HTML or YAML refuse in JSON too.
+    """
     error = as_domain_error(exc)
-    if error is None:
-        return None
-    return Response(error_body(error), status=error.status, headers=_headers(error) | _auth_headers(exc, error))
+    return None if error is None else error_response(error)
 
 
 def as_domain_error(exc: Exception) -> DomainError | None:
@@ -131,10 +137,8 @@ def _described(error: NotAllowed, exc: Exception) -> NotAllowed:
 
 
 def _headers(error: DomainError) -> dict[str, str]:
-    return {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyAttempts) else {}
-
-
-def _auth_headers(exc: Exception, error: DomainError) -> dict[str, str]:
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.retry_after)}
     return {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
 
 
@@ -151,12 +155,17 @@ def _flatten(detail: Any, field: str = "") -> dict[str, list[str]]:
 
 
 class LimitBody:
-    """Refuses a body that is too large before anything reads it."""
+    """Refuses a body that is too large before anything reads it, and one of unknown length.
+
+    Django takes a body without a length for none at all: a chunked PATCH would be answered 200 and change nothing.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            return error_response(LengthRequired())
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdecimal() and int(length) > body_limit(request.path):
             return error_response(BodyTooLarge())

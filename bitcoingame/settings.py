@@ -181,6 +181,7 @@ SPECTACULAR_SETTINGS = {
 
 CORS_ALLOWED_ORIGINS = DASHBOARD_ORIGINS
 CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = ["Retry-After"]
 
 RQ = {
     "SCHEDULER_CLASS": "bitcoingame.scheduler.TimetableScheduler",

@@ -46,6 +46,18 @@ def test_a_body_of_ten_megabytes(alice):
     assert_refused(client_of(None).generic("POST", "/nowhere", body, "application/json"), 413)
 
 
+def test_a_body_of_unknown_length(alice):
+    client = client_of(alice)
+
+    assert_refused(client.patch(f"{API}/users/me", {"display_name": "Al"}, HTTP_TRANSFER_ENCODING="chunked"), 411)
+    assert client.get(f"{API}/users/me").json()["display_name"] == "Alice"
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/schema"])
+def test_pages_that_are_not_json_refuse_in_json(client, path):
+    assert_refused(client.post(path), 405)
+
+
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data", "", "x", "a/b; c=d"])
 def test_other_media_types(alice, media_type):
     response = client_of(alice).generic("POST", f"{API}/cooperatives", b'{"name": "Pirates"}', media_type)
