@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 
 from bitcoingame.job_runs import job_status
+from notifications.hub import hub_statuses
 
 _DATABASE_SECONDS = 2
 _REDIS_SECONDS = 0.2
@@ -38,18 +39,22 @@ def healthz() -> HttpResponse:
 
 
 def readyz() -> HttpResponse:
-    """200 when PostgreSQL answers and every migration is applied, else 503 and what is missing.
+    """200 when PostgreSQL answers, every migration is applied and this process's sockets are served, else 503 and why.
 
     Redis is named but never decides: the service works without it. Nor do the jobs, of which it says when each last
     succeeded.
     """
-    state = {"database": "down", "migrations": "unknown", "redis": _redis_state()}
+    state: dict[str, Any] = {"database": "down", "migrations": "unknown", "redis": _redis_state()}
     if _database_answers():
         state |= {"database": "up", "migrations": _migrations_state()}
     if state["database"] == "down":
         return _answer({"detail": "PostgreSQL does not answer.", "code": "database_down", **state}, 503)
     if state["migrations"] != "applied":
         return _answer({"detail": "Migrations are missing.", "code": "migrations_missing", **state}, 503)
+    if hubs := hub_statuses():
+        state["websocket"] = hubs
+    if not all(hub["ready"] for hub in hubs):
+        return _answer({"detail": "The sockets are not checked.", "code": "websocket_stalled", **state}, 503)
     return _answer({"status": "ready", **state, "jobs": _jobs_state()}, 200)
 
 

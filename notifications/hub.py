@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -30,6 +30,7 @@ MAX_SOCKETS_PER_USER = 5
 MAX_MESSAGE_BYTES = 64 * 1024
 CHECK_SECONDS = 1.0
 SEND_SECONDS = 5.0
+STALLED_SECONDS = 10.0
 CONFIRM_SECONDS = 0.3
 # Sockets that connect within this time share a query.
 GATHER_SECONDS = 0.003
@@ -66,7 +67,7 @@ class Hub:
         self._snapshots_wanted = asyncio.Event()
         self._laggards_wanted = asyncio.Event()
         self._parts: list[asyncio.Task[None]] = []
-        self._checked_at = 0.0
+        self._checked_at = time.monotonic()
         self._counts = {"restarts": 0, "dropped_messages": 0, "table_reads": 0, "closed_slow": 0, "failed_checks": 0}
 
     async def start(self) -> None:
@@ -86,15 +87,17 @@ class Hub:
         await self._truth.close()
 
     def status(self) -> dict[str, Any]:
-        """For probes and metrics. seconds_since_check is below two while PostgreSQL is well, Redis alive or dead."""
+        """For probes and metrics, from any thread. Ready means that the check of every second has not stopped."""
+        age = time.monotonic() - self._checked_at
         return {
-            "sockets": sum(len(user.sockets) for user in self._users.values()),
+            "ready": age < STALLED_SECONDS,
+            "sockets": sum(len(user.sockets) for user in list(self._users.values())),
             "users": len(self._users),
             "redis_connected": self._feed.is_connected,
             "redis_connections": self._feed.connections,
             "messages": self._feed.received,
             "faults": self._feed.faults,
-            "seconds_since_check": round(time.monotonic() - self._checked_at, 3) if self._checked_at else None,
+            "seconds_since_check": round(age, 3),
             **self._counts,
         }
 
@@ -354,7 +357,7 @@ def _lowest_seq(user: ConnectedUser) -> int | None:
     return min((socket.seq for socket in user.sockets if socket.seq is not None and socket.has_room), default=None)
 
 
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Awaitable[Hub]] = WeakKeyDictionary()
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = WeakKeyDictionary()
 
 
 async def running_hub() -> Hub:
@@ -368,6 +371,11 @@ async def running_hub() -> Hub:
 async def stop_hub() -> None:
     if hub := _hubs.pop(asyncio.get_running_loop(), None):
         await (await hub).stop()
+
+
+def hub_statuses() -> list[dict[str, Any]]:
+    """Of this process: none where no WebSocket is served, usually one."""
+    return [starting.result().status() for starting in list(_hubs.values()) if starting.done()]
 
 
 async def _start() -> Hub:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from bitcoingame.health import readyz
 from bitcoingame.redis import request_redis
 from conftest import access_token
 from notifications import hub
@@ -404,3 +405,20 @@ class TestClosing:
         listening.join()
         tab.connection.close()
         assert heard == [4010]
+
+
+class TestHealth:
+    def test_readiness_tells_of_the_sockets(self, server, alice):
+        with enter(server, alice, since=0) as tab:
+            tell(alice, cause="1")
+            tab.read()
+            response = readyz()
+        (of_the_hub,) = orjson.loads(response.content)["websocket"]
+        assert (response.status_code, of_the_hub["ready"]) == (200, True)
+        assert (of_the_hub["sockets"], of_the_hub["users"]) == (1, 1)
+        assert of_the_hub["messages"] >= 1
+
+    def test_a_check_that_has_stopped_is_not_ready(self, server, alice, monkeypatch):
+        monkeypatch.setattr(hub, "STALLED_SECONDS", -1)
+        response = readyz()
+        assert (response.status_code, orjson.loads(response.content)["code"]) == (503, "websocket_stalled")
