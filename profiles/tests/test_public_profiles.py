@@ -1,6 +1,7 @@
 """Public profiles and statistics, and the silence about everyone else."""
 
 import pytest
+from django.db import OperationalError
 
 from conftest import client_of, make_user
 from profiles.models import EarnedBadge, GameState, User
@@ -111,4 +112,17 @@ def test_no_log_line_names_an_address(miner, client, caplog):
     User.objects.update(public_profile=False)
     client.get(url(ADDRESS))
 
+    assert ADDRESS[:8] not in caplog.text
+
+
+@pytest.mark.parametrize("error", [OperationalError, ZeroDivisionError])
+def test_nor_does_a_line_about_a_fault(client, monkeypatch, caplog, error):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr("profiles.views.get_public_profile", fail)
+    client.raise_request_exception = False
+
+    assert client.get(f"/api/v1/users/{ADDRESS}/profile").status_code >= 500
+    assert "/api/v1/users/<str:address>/profile" in caplog.text
     assert ADDRESS[:8] not in caplog.text
