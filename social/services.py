@@ -24,7 +24,7 @@ from social.errors import (
 )
 from social.invite_codes import generate_invite_code, normalize_invite_code
 from social.models import MAX_MEMBERS, Cooperative, CooperativeMember
-from social.steps import give_new_code, leave, lock_cooperative, lock_user, removal_of, save, tell, unseat
+from social.steps import give_new_code, leave, lock_cooperative, lock_user, removal_of, save, take_seat, tell, unseat
 
 KEEP: Final = object()
 """The value of an argument that leaves the field as it is, where None clears it."""
@@ -40,7 +40,7 @@ def create_cooperative(*, user: User, name: str, motto: str | None = None) -> Co
     _refuse_member(user)
     cooperative = Cooperative(name=name, motto=motto, owner=user, invite_code=generate_invite_code())
     save(cooperative)
-    CooperativeMember.objects.create(cooperative=cooperative, user=user, role=CooperativeMember.Role.ADMIN)
+    take_seat(cooperative, user, CooperativeMember.Role.ADMIN)
     record_activity(user_id=user.pk, kind="coop_created", name=name, cooperative_id=str(cooperative.pk))
     founding = {"cooperative_id": str(cooperative.pk), "name": name, "user_id": str(user.pk), "user": user.btc_address}
     enqueue_outgoing(event="coop_created", payload=founding)
@@ -63,7 +63,7 @@ def join_cooperative(*, user: User, invite_code: str) -> Cooperative:
         raise CooperativeInactive
     if cooperative.member_count >= MAX_MEMBERS:
         raise CooperativeFull
-    member = CooperativeMember.objects.create(cooperative=cooperative, user=user)
+    member = take_seat(cooperative, user)
     record_activity(user_id=user.pk, kind="coop_joined", name=cooperative.name, cooperative_id=str(cooperative.pk))
     create_notification(
         kind="coop_member_joined",

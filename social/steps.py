@@ -15,7 +15,7 @@ from bitcoingame.database import violated_constraint
 from notifications.services import create_notification
 from profiles.errors import AccountSuspended
 from profiles.models import User
-from social.errors import CooperativeNotFound, NameTaken
+from social.errors import AlreadyMember, CooperativeNotFound, NameTaken
 from social.invite_codes import generate_invite_code
 from social.models import Cooperative, CooperativeMember
 
@@ -46,6 +46,18 @@ def lock_cooperative(cooperative_id: int) -> Cooperative:
         return Cooperative.objects.select_for_update(no_key=True).not_dissolved().get(pk=cooperative_id)
     except Cooperative.DoesNotExist:
         raise CooperativeNotFound from None
+
+
+def take_seat(
+    cooperative: Cooperative, user: User, role: CooperativeMember.Role = CooperativeMember.Role.MEMBER
+) -> CooperativeMember:
+    """Raises AlreadyMember, also where something that does not lock users was faster: a script, say."""
+    try:
+        return CooperativeMember.objects.create(cooperative=cooperative, user=user, role=role)
+    except IntegrityError as error:
+        if violated_constraint(error) == "idx_coop_members_user":
+            raise AlreadyMember from error
+        raise
 
 
 def leave(user_id: int) -> Cooperative | None:

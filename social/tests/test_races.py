@@ -1,8 +1,10 @@
 """What must hold when people act at the same moment: real threads, real commits."""
 
 from functools import partial
+from threading import Event
 
 import pytest
+from django.db import connection, transaction
 
 from conftest import make_cooperative, make_user
 from social import services
@@ -162,3 +164,30 @@ def test_raw_inserts_for_the_last_seat_are_refused_by_the_database(at_once):
 
     assert kinds(results) == ["CooperativeMember"] + ["IntegrityError"] * 9
     assert_whole(cooperative)
+
+
+def test_a_script_that_locks_nobody_gets_ahead_of_a_join(at_once):
+    bob = make_user()
+    one, other = make_cooperative(make_user()), make_cooperative(make_user())
+    has_inserted = Event()
+
+    def insert():
+        with transaction.atomic():
+            CooperativeMember.objects.create(cooperative=one, user=bob)
+            has_inserted.set()
+            assert any(somebody_waits() for _ in range(1000))
+
+    def join():
+        has_inserted.wait(timeout=30)
+        services.join_cooperative(user=bob, invite_code=other.invite_code)
+
+    assert kinds(at_once([insert, join])) == [AlreadyMember.__name__, "NoneType"]
+    assert CooperativeMember.objects.get(user=bob).cooperative == one
+    assert_whole(one)
+    assert_whole(other)
+
+
+def somebody_waits():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.01), EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return cursor.fetchone()[1]
