@@ -71,7 +71,7 @@ def delete_old_samples(*, now: datetime, batch_size: int) -> int:
         return int(cursor.rowcount)
 
 
-# Floats are added in id order: in another order the sum's last bits differ, and a second run would not be idle.
+# Floats are added in one order, an index's: in another the sum's last bits differ, and a second run would not be idle.
 _SHARES_OF_MEMBER = """
 SELECT coalesce(sum(shares) FILTER (WHERE day = %(today)s), 0)::bigint AS today,
        coalesce(sum(shares), 0)::bigint AS week, coalesce(max(best_difficulty), 0) AS best
@@ -86,7 +86,7 @@ WITH seat AS MATERIALIZED (
            IS DISTINCT FROM (rig.hashrate, rig.is_online, shares.today) AS is_stale
     FROM cooperative_members member
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(hashrate_1h ORDER BY id), 0) AS hashrate, coalesce(bool_or(is_online), false) AS is_online
+        SELECT coalesce(sum(hashrate_1h ORDER BY name), 0) AS hashrate, coalesce(bool_or(is_online), false) AS is_online
         FROM workers WHERE user_id = member.user_id
     ) rig
     CROSS JOIN LATERAL ({_SHARES_OF_MEMBER}) shares
@@ -250,8 +250,9 @@ DELETE FROM cooperative_hashrates WHERE ctid = ANY(ARRAY(
 
 @contextmanager
 def _batch() -> Iterator[CursorWrapper]:
-    """A transaction of its own. Compiling a batch's plan costs more than running it."""
+    """A transaction of its own, whose statement is planned for the rows in its range, and not compiled."""
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         cursor.execute("SET LOCAL jit = off")
         yield cursor
 

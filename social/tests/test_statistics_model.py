@@ -166,8 +166,8 @@ class World:
         worker, _ = Worker.objects.update_or_create(
             user=user, name=f"rig-{machine}", defaults={"hashrate_1h": rate, "is_online": online}
         )
-        self.model.rates[user.pk][worker.pk] = rate
-        self.model.online[user.pk][worker.pk] = online
+        self.model.rates[user.pk][worker.name] = rate
+        self.model.online[user.pk][worker.name] = online
 
     def suspend(self, cooperative, is_active):
         cooperative = self.cooperatives[cooperative]
