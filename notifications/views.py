@@ -32,28 +32,28 @@ _PAGE_HEADERS = {
 class NotificationViewSet(viewsets.ViewSet):
     lookup_value_regex = "[0-9]{1,18}"
 
-    @extend_schema(parameters=[NotificationQuery], responses={200: NotificationListOut, **refusals(400, 401, 403, 404)})
+    @extend_schema(parameters=[NotificationQuery], responses={200: NotificationListOut, **refusals(400, 404)})
     def list(self, request: UserRequest) -> Response:
         """One's notifications, newest first."""
         page = requested_page(request)
         rows, total = selectors.list_notifications(user_id=request.user.pk, page=page, filters=_filters(request))
         return Response(page.envelope("notifications", [NotificationOut.of(row) for row in rows], total))
 
-    @extend_schema(request=None, responses={200: DetailBody, **refusals(401, 403, 404)})
+    @extend_schema(request=None, responses={200: DetailBody, **refusals(404)})
     @action(detail=True, methods=["post"])
     def read(self, request: UserRequest, pk: str) -> Response:
         """Mark one read."""
         reading.mark_read(user_id=request.user.pk, notification_id=int(pk))
         return Response({"detail": "The notification is marked as read."})
 
-    @extend_schema(request=None, responses={200: DetailBody, **refusals(401, 403)})
+    @extend_schema(request=None, responses={200: DetailBody})
     @action(detail=False, methods=["post"], url_path="read-all")
     def read_all(self, request: UserRequest) -> Response:
         """Mark all read."""
         count = reading.mark_all_read(user_id=request.user.pk)
         return Response({"detail": f"{count} notification{'' if count == 1 else 's'} marked as read."})
 
-    @extend_schema(responses={200: UnreadCountOut, **refusals(401, 403)})
+    @extend_schema(responses={200: UnreadCountOut})
     @action(detail=False, url_path="unread-count")
     def unread_count(self, request: UserRequest) -> Response:
         """How many are unread."""

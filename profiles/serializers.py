@@ -52,6 +52,13 @@ class ProfileStatsOut(ReadSerializer):
     badges = serializers.ListField(child=serializers.CharField(), help_text="Slugs, in the order earned.")
 
 
+class EmptyIsNullEmailField(serializers.EmailField):
+    """An emptied form field means no address."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(None if data == "" else data)
+
+
 class SectionSerializer(serializers.Serializer):
     """One section of the settings. A key it does not have is refused: nothing is silently not saved."""
 
@@ -74,7 +81,7 @@ class NotificationSettings(SectionSerializer):
     inApp = StrictBooleanField(source="in_app")
     browserPush = StrictBooleanField(source="browser_push")
     emailNotifications = StrictBooleanField(source="email_notifications")
-    email = serializers.EmailField(allow_null=True, max_length=254)
+    email = EmptyIsNullEmailField(allow_null=True, max_length=254)
 
 
 class PrivacySettings(SectionSerializer):

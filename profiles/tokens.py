@@ -24,6 +24,7 @@ ALGORITHM = "RS256"
 # How far our clock and the platform's may differ.
 LEEWAY_SECONDS = 10
 MAX_TOKEN_LENGTH = 4096
+MIN_KEY_BITS = 2048
 _MAX_USER_ID = 2**63 - 1
 _MAX_TIMESTAMP = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _USER_ID = re.compile(r"[1-9][0-9]{0,18}")
@@ -97,8 +98,10 @@ def can_sign() -> bool:
 
 
 def check_keys() -> None:
-    """Raises ImproperlyConfigured unless the configured keys are RSA keys, and of one pair where both are given."""
+    """Raises ImproperlyConfigured unless the configured keys are RSA keys of a safe size, and one pair if two."""
     public = _public_key(_verifying_pem())
+    if public.key_size < MIN_KEY_BITS:
+        raise ImproperlyConfigured(f"JWT_PUBLIC_KEY and JWT_PRIVATE_KEY must have at least {MIN_KEY_BITS} bits.")
     if can_sign() and _private_key(settings.JWT_PRIVATE_KEY).public_key() != public:
         raise ImproperlyConfigured("JWT_PUBLIC_KEY does not belong to JWT_PRIVATE_KEY.")
 

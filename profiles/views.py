@@ -48,12 +48,12 @@ class PublicStatsView(APIView):
 
 
 class MeView(APIView):
-    @extend_schema(responses={200: MeOut, **refusals(401, 403)})
+    @extend_schema(responses={200: MeOut})
     def get(self, request: UserRequest) -> Response:
         """Who one is."""
         return Response(me_of(self._reload(request)))
 
-    @extend_schema(request=MeForm(partial=True), responses={200: MeOut, **refusals(400, 401, 403)})
+    @extend_schema(request=MeForm(partial=True), responses={200: MeOut, **refusals(400)})
     def patch(self, request: UserRequest) -> Response:
         """Change the display name or the country; null clears, what is left out stays."""
         changes = parsed(MeForm, request.data, partial=True)
@@ -66,12 +66,12 @@ class MeView(APIView):
 
 
 class SettingsView(APIView):
-    @extend_schema(responses={200: SettingsForm, **refusals(401, 403)})
+    @extend_schema(responses={200: SettingsForm})
     def get(self, request: UserRequest) -> Response:
         """One's notification preferences and privacy settings."""
         return self._answer(request)
 
-    @extend_schema(request=SettingsForm(partial=True), responses={200: SettingsForm, **refusals(400, 401, 403)})
+    @extend_schema(request=SettingsForm(partial=True), responses={200: SettingsForm, **refusals(400)})
     def patch(self, request: UserRequest) -> Response:
         """Change some settings; those left out stay."""
         changes = parsed(SettingsForm, request.data, partial=True)

@@ -24,7 +24,7 @@ class CooperativeForm(serializers.Serializer):
 
 
 class InviteCodeForm(serializers.Serializer):
-    invite_code = StrictCharField(max_length=64, allow_blank=True)
+    invite_code = StrictCharField(allow_blank=True)
 
 
 class MemberForm(serializers.Serializer):

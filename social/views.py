@@ -58,7 +58,7 @@ class CooperativeViewSet(viewsets.ViewSet):
         rows, total = selectors.list_cooperatives(page=page, search=search)
         return Response(page.envelope("cooperatives", [CooperativeOut.of(row) for row in rows], total))
 
-    @extend_schema(request=CooperativeForm, responses={201: CooperativeOut, **refusals(400, 401, 403)})
+    @extend_schema(request=CooperativeForm, responses={201: CooperativeOut, **refusals(400)})
     def create(self, request: UserRequest) -> Response:
         """Found a cooperative; the founder becomes its admin and first member."""
         cooperative = services.create_cooperative(user=request.user, **parsed(CooperativeForm, request.data))
@@ -69,9 +69,7 @@ class CooperativeViewSet(viewsets.ViewSet):
         """One cooperative and its members; the invite code only for them."""
         return Response(self._as_seen(request, int(pk)))
 
-    @extend_schema(
-        request=CooperativeForm(partial=True), responses={200: CooperativeOut, **refusals(400, 401, 403, 404)}
-    )
+    @extend_schema(request=CooperativeForm(partial=True), responses={200: CooperativeOut, **refusals(400, 404)})
     def update(self, request: UserRequest, pk: str) -> Response:
         """Change the name or the motto; what is left out stays, a motto of null is cleared."""
         self._check_admin(request, pk)
@@ -79,14 +77,14 @@ class CooperativeViewSet(viewsets.ViewSet):
         cooperative = services.update_cooperative(actor=request.user, cooperative_id=int(pk), **changes)
         return Response(self._as_seen(request, cooperative.pk))
 
-    @extend_schema(responses={204: None, **refusals(400, 401, 403, 404)})
+    @extend_schema(responses={204: None, **refusals(400, 404)})
     def destroy(self, request: UserRequest, pk: str) -> Response:
         """Dissolve the cooperative, once its admin is alone in it."""
         self._check_admin(request, pk)
         services.dissolve_cooperative(actor=request.user, cooperative_id=int(pk))
         return Response(status=204)
 
-    @extend_schema(request=InviteCodeForm, responses={200: CooperativeOut, **refusals(400, 401, 403, 429)})
+    @extend_schema(request=InviteCodeForm, responses={200: CooperativeOut, **refusals(400, 429)})
     @action(detail=False, methods=["post"])
     def join(self, request: UserRequest) -> Response:
         """Join by invite code."""
@@ -95,21 +93,21 @@ class CooperativeViewSet(viewsets.ViewSet):
             cooperative = services.join_cooperative(user=request.user, **form)
         return Response(self._as_seen(request, cooperative.pk))
 
-    @extend_schema(request=None, responses={200: DetailBody, **refusals(400, 401, 403)})
+    @extend_schema(request=None, responses={200: DetailBody, **refusals(400)})
     @action(detail=False, methods=["post"])
     def leave(self, request: UserRequest) -> Response:
         """Leave one's cooperative; the longest-serving member succeeds an admin, the last one dissolves it."""
         cooperative = services.leave_cooperative(user=request.user)
         return Response({"detail": f"You have left {cooperative.name}."})
 
-    @extend_schema(responses={200: CooperativeOut, **refusals(401, 403, 404)})
+    @extend_schema(responses={200: CooperativeOut, **refusals(404)})
     @action(detail=False)
     def mine(self, request: UserRequest) -> Response:
         """The cooperative one is in; 404 without one."""
         return Response(CooperativeOut.of(selectors.get_own_cooperative(viewer_id=request.user.pk)))
 
     @extend_schema(responses={200: InvitationOut, **refusals(400, 429)})
-    @action(detail=False, url_path="invite/(?P<code>[^/]{1,64})")
+    @action(detail=False, url_path="invite/(?P<code>[^/]+)")
     def invite(self, request: Request, code: str) -> Response:
         """What the join page shows before joining."""
         with bounded_guess(request):
@@ -123,7 +121,7 @@ class CooperativeViewSet(viewsets.ViewSet):
         query = parsed(NameQuery, request.query_params)
         return Response({"available": selectors.is_name_available(query["name"])})
 
-    @extend_schema(request=MemberForm, responses={200: DetailBody, **refusals(400, 401, 403, 404)})
+    @extend_schema(request=MemberForm, responses={200: DetailBody, **refusals(400, 404)})
     @action(detail=True, methods=["post"], url_path="remove-member")
     def remove_member(self, request: UserRequest, pk: str) -> Response:
         """Take a member's seat away."""
@@ -132,7 +130,7 @@ class CooperativeViewSet(viewsets.ViewSet):
         services.remove_member(actor=request.user, cooperative_id=int(pk), user_id=int(form["user_id"]))
         return Response({"detail": "The member has been removed."})
 
-    @extend_schema(request=None, responses={200: InviteCodeOut, **refusals(400, 401, 403, 404)})
+    @extend_schema(request=None, responses={200: InviteCodeOut, **refusals(400, 404)})
     @action(detail=True, methods=["post"], url_path="regenerate-code")
     def regenerate_code(self, request: UserRequest, pk: str) -> Response:
         """Replace the invite code; the old one is dead at once."""
@@ -168,7 +166,7 @@ class CooperativeViewSet(viewsets.ViewSet):
 
 
 class ActivityFeedView(APIView):
-    @extend_schema(parameters=[PageQuery], responses={200: ActivityFeedOut, **refusals(400, 401, 403)})
+    @extend_schema(parameters=[PageQuery], responses={200: ActivityFeedOut, **refusals(400)})
     def get(self, request: UserRequest) -> Response:
         """One's own history, newest first."""
         page = requested_page(request)

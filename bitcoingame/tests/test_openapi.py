@@ -46,10 +46,18 @@ def test_every_operation_says_what_it_does_answers_and_refuses(schema):
         assert operation.get("description"), (method, path)
         statuses = set(operation["responses"])
         assert any(status.startswith("2") for status in statuses), (method, path)
-        if "security" in operation and {} not in operation["security"]:
+        assert "503" in statuses, (method, path)
+        if operation.get("security"):
             assert {"401", "403"} <= statuses, (method, path)
-        if method in ("post", "put", "patch") and "requestBody" in operation:
-            assert "400" in statuses, (method, path)
+        if "requestBody" in operation:
+            assert {"400", "411", "413", "415"} <= statuses, (method, path)
+
+
+def test_a_bad_token_on_a_public_page_is_answered_as_declared(schema, client, db):
+    response = client.get("/api/v1/cooperatives", headers={"Authorization": "Bearer nonsense"})
+
+    assert response.status_code == 401
+    assert_conforms(schema, schema["paths"]["/api/v1/cooperatives"]["get"], response)
 
 
 def test_answers_conform(schema, alice, bob):

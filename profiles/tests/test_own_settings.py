@@ -88,6 +88,16 @@ def test_a_patch_keeps_what_it_leaves_out(alice):
     assert client.get(SETTINGS).json() == body
 
 
+@pytest.mark.parametrize("emptied", [None, ""])
+def test_an_emptied_address_is_none(alice, emptied):
+    client = client_of(alice)
+    client.patch(SETTINGS, {"notifications": {"email": "alice@example.com"}}, format="json")
+
+    client.patch(SETTINGS, {"notifications": {"email": emptied}}, format="json")
+
+    assert client.get(SETTINGS).json() == DEFAULTS
+
+
 def test_others_settings_stay(alice, bob):
     client_of(alice).patch(SETTINGS, {"notifications": {"inApp": False}}, format="json")
 

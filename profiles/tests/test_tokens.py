@@ -246,3 +246,7 @@ def test_keys_that_cannot_work_end_the_start(settings) -> None:
     settings.JWT_PRIVATE_KEY = curve_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     with pytest.raises(ImproperlyConfigured, match="JWT_PRIVATE_KEY must be an RSA private key"):
         tokens.check_keys()
+    small = rsa.generate_private_key(65537, 1024)
+    settings.JWT_PRIVATE_KEY = small.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with pytest.raises(ImproperlyConfigured, match="at least 2048 bits"):
+        tokens.check_keys()

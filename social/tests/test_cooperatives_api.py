@@ -157,7 +157,9 @@ class TestJoining:
 
         assert response.status_code == 200
 
-    @pytest.mark.parametrize("code", ["", "AAAAAAAA", "AAAA", "A" * 9, "ÄÖÜ", "' OR 1=1", "ＡＢＣＤＥＦＧＨ"])
+    @pytest.mark.parametrize(
+        "code", ["", "AAAAAAAA", "AAAA", "A" * 9, "ÄÖÜ", "' OR 1=1", "ＡＢＣＤＥＦＧＨ", "A" * 5000]
+    )
     def test_a_wrong_code_is_refused(self, alice, bob, code):
         make_cooperative(alice)
 
@@ -166,7 +168,7 @@ class TestJoining:
         assert "Invalid invite code" in refusal(response, 400, "invalid_invite_code")
         assert CooperativeMember.objects.count() == 1
 
-    @pytest.mark.parametrize("code", [None, 12345678, ["A"], {"a": 1}, True, "A\x00BCDEFG", "A" * 65])
+    @pytest.mark.parametrize("code", [None, 12345678, ["A"], {"a": 1}, True, "A\x00BCDEFG"])
     def test_what_is_no_code_at_all_is_bad_input(self, bob, code):
         refusal(client_of(bob).post(f"{URL}/join", {"invite_code": code}, format="json"), 400, "invalid_input")
 
