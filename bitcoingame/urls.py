@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from bitcoingame.api import error_response
 from bitcoingame.errors import DomainError, NotAllowed, NotFound
+from bitcoingame.metrics import metrics
 
 urlpatterns = [
     path("api/v1/", include("profiles.urls")),
@@ -20,6 +21,7 @@ urlpatterns = [
         name="docs",
     ),
     path("admin/", admin.site.urls),
+    path("metrics", metrics),
 ]
 
 
