@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -74,3 +75,12 @@ def client_address(request: Request) -> str:
     if isinstance(address, IPv6Address):
         return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
     return str(address)
+
+
+def storable_client_address(request: HttpRequest) -> str | None:
+    """`client_address` for a column of addresses: of an IPv6 /64 its first one. None for what is no address."""
+    text = client_address(cast(Request, request)).partition("/")[0]
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None

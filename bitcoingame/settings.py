@@ -1,5 +1,6 @@
 """The one settings file. Every value an operator may set comes from the environment; README.md lists them."""
 
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from bitcoingame import env
+from bitcoingame.staff.look import UNFOLD  # noqa: F401 - a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -38,6 +40,7 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=0, maximum=10)
 
 INSTALLED_APPS = [
     "daphne",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -45,6 +48,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "django.contrib.humanize",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -69,6 +74,7 @@ MIDDLEWARE = [
     "bitcoingame.admin_middleware.Authentication",
     "bitcoingame.admin_middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "bitcoingame.urls"
@@ -123,6 +129,18 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Signing in to the admin: 5 wrong passwords for one name from one address, then an hour's pause. By the pair, so that
+# nobody can lock a member of staff out from elsewhere.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(hours=1)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "bitcoingame.limits.storable_client_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "staff/locked_out.html"
 # A header of ours, or nothing: the admin is the one place with a session.
 SESSION_COOKIE_SAMESITE = "Lax"
 
@@ -237,5 +255,8 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")},
     # Its warnings repeat the path of every 4xx, and paths hold addresses of people who chose not to be named.
-    "loggers": {"django.request": {"level": "ERROR", "filters": ["route_for_path"]}},
+    "loggers": {
+        "django.request": {"level": "ERROR", "filters": ["route_for_path"]},
+        "axes": {"level": "WARNING"},
+    },
 }

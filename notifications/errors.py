@@ -35,3 +35,13 @@ class BadValue(NotificationMistake):
 
 class TooManyRecipients(NotificationMistake):
     """More than one statement should carry; everyone is told by `announce_to_everyone`."""
+
+
+class StartsInThePast(DomainError):
+    code = "starts_in_the_past"
+    detail = "The start of the maintenance lies in the past."
+
+
+class AnnouncedAlready(DomainError):
+    code = "announced_already"
+    detail = "This announcement has been sent already."

@@ -7,8 +7,9 @@ declared here (migration 0002), so no query has to care for a missing one.
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.indexes import OpClass
 from django.db import connections, models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 from bitcoingame.fields import CascadingKey, CascadingOneToOne
 
@@ -22,7 +23,7 @@ class UserManager(BaseUserManager["User"]):
 
         Its id is negative, because the platform numbers the miners and may use any positive id at any time.
         """
-        user: User = self.model(pk=self._next_staff_id(), username=username, is_staff=True, **fields)
+        user: User = self.model(pk=self.next_staff_id(), username=username, is_staff=True, **fields)
         user.set_password(password)
         user.save(using=self._db, force_insert=True)
         return user
@@ -31,7 +32,8 @@ class UserManager(BaseUserManager["User"]):
         """A staff account that may do everything in the admin."""
         return self.create_staff(username, password, is_superuser=True, **fields)
 
-    def _next_staff_id(self) -> int:
+    def next_staff_id(self) -> int:
+        """A new id for a staff account; see create_staff."""
         with connections[self.db].cursor() as cursor:
             cursor.execute("SELECT nextval('staff_user_ids')")
             return int(cursor.fetchone()[0])
@@ -61,6 +63,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         db_table = "users"
+        permissions = [("moderate_user", "Can suspend and restore users")]
         indexes = [
             # A private user is in this index no more than an address nobody has: both cost the same to look up.
             models.Index(
@@ -69,6 +72,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=models.Q(is_active=True, public_profile=True, btc_address__isnull=False),
             ),
             models.Index(fields=["-created_at", "-id"], name="idx_users_created"),
+            models.Index(OpClass(Upper("display_name"), name="text_pattern_ops"), name="idx_users_name_search"),
+            models.Index(
+                fields=["-created_at", "-id"], name="idx_users_suspended", condition=models.Q(is_active=False)
+            ),
+            models.Index(fields=["username"], name="idx_users_staff", condition=models.Q(is_staff=True)),
         ]
         constraints = [
             models.CheckConstraint(
@@ -87,6 +95,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     def shown_name(self) -> str:
         """What pages call this user: the chosen name, else `Miner-` and the start of the address."""
         return self.display_name or fallback_name(self.btc_address) or self.username or ""
+
+
+class StaffAccount(User):
+    """The same row, seen as an account of the admin."""
+
+    class Meta:
+        proxy = True
 
 
 def fallback_name(btc_address: str | None) -> str | None:

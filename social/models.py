@@ -58,6 +58,7 @@ class Cooperative(models.Model):
 
     class Meta:
         db_table = "cooperatives"
+        permissions = [("moderate_cooperative", "Can suspend, restore, dissolve and change cooperatives")]
         indexes = [
             models.Index(
                 RANK_UNRANKED_LAST,

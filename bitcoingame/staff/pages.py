@@ -1,0 +1,139 @@
+"""What the admin's pages share: reading without typing, lists that stay fast over millions of rows, links, sections."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
+
+from django.contrib.admin import ShowFacets
+from django.core.paginator import Paginator
+from django.db.models import Max, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+
+MAX_COUNTED = 1000
+RECENT_ROWS = 100_000
+
+
+class Section(NamedTuple):
+    """A table below an object's fields."""
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    empty: str = "Nothing yet."
+
+
+class BoundedPaginator(Paginator):
+    """Counts no further than MAX_COUNTED: who looks for one among more narrows the search."""
+
+    template_name = "staff/pagination.html"
+
+    @cached_property
+    def count(self) -> int:
+        rows = cast(QuerySet[Any], self.object_list)
+        return rows.order_by()[:MAX_COUNTED].count()
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Shows and never edits: what changes, changes by an action through the services."""
+
+    actions = ()
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 50
+    list_disable_select_all = True
+    sortable_by = ()
+    change_form_outer_after_template = "staff/sections.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_sections(self, request: HttpRequest, obj: Any) -> Iterable[Section]:
+        """The tables of what belongs to the object, each of a few rows."""
+        return ()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {**(extra_context or {}), "show_save": False, "show_close": False}
+        obj = self.get_object(request, object_id)
+        if obj is not None and self.has_view_permission(request, obj):
+            context |= {"sections": self.get_sections(request, obj), "title": str(obj), "subtitle": None}
+        return super().change_view(request, object_id, form_url, context)
+
+
+def recent_rows(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """The newest RECENT_ROWS by id, so that no filter ever has to look through all of a large table."""
+    newest = rows.aggregate(newest=Max("pk"))["newest"] or 0
+    return rows.filter(pk__gt=newest - RECENT_ROWS)
+
+
+def link_to(obj: Model | None, text: str | None = None) -> SafeString | str:
+    if obj is None:
+        return "—"
+    return _link(obj._meta.app_label, str(obj._meta.model_name), obj.pk, text or str(obj))
+
+
+def link_to_user(user_id: int, name: str) -> SafeString:
+    return _link("profiles", "user", user_id, name)
+
+
+def link_to_cooperative(cooperative_id: int, name: str) -> SafeString:
+    return _link("social", "cooperative", cooperative_id, name)
+
+
+def _link(app: str, model: str, pk: int, text: str) -> SafeString:
+    url = reverse(f"admin:{app}_{model}_change", args=[pk])
+    return format_html('<a href="{}" class="font-medium text-primary-700 dark:text-primary-400">{}</a>', url, text)
+
+
+def join_links(links: Iterable[tuple[str, str]]) -> SafeString:
+    return format_html_join(
+        " ", '<a href="{}" class="text-primary-700 dark:text-primary-400 whitespace-nowrap mr-3">{}</a>', links
+    )
+
+
+def label(text: str, variant: str = "") -> SafeString:
+    """A small coloured word: success, warning, danger, info or none."""
+    colour = {
+        "success": "bg-green-100 text-green-700 dark:bg-green-500/20 dark:text-green-400",
+        "warning": "bg-orange-100 text-orange-700 dark:bg-orange-500/20 dark:text-orange-400",
+        "danger": "bg-red-100 text-red-700 dark:bg-red-500/20 dark:text-red-400",
+        "info": "bg-blue-100 text-blue-700 dark:bg-blue-500/20 dark:text-blue-400",
+    }.get(variant, "bg-base-500/8 text-base-700 dark:bg-base-500/20 dark:text-base-200")
+    return format_html(
+        '<span class="inline-block font-semibold h-6 leading-6 px-2 rounded-default text-[11px] uppercase '
+        'whitespace-nowrap {}">{}</span>',
+        colour,
+        text,
+    )
+
+
+def mask_email(email: str | None) -> str:
+    """Enough to recognise one's own: a•••@example.com."""
+    name, at, domain = (email or "").rpartition("@")
+    return f"{name[:1]}•••{at}{domain}" if at else "—"
+
+
+def when(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M}" if moment else "—"
+
+
+def shorten_hashrate(hashrate: float) -> str:
+    for unit in ("H/s", "kH/s", "MH/s", "GH/s", "TH/s", "PH/s"):
+        if hashrate < 1000:
+            return f"{hashrate:.3g} {unit}"
+        hashrate /= 1000
+    return f"{hashrate:.3g} EH/s"

@@ -1,0 +1,300 @@
+"""Who may open what in the admin: every address it has, walked, for everybody who might try."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import URLPattern, URLResolver
+
+from conftest import make_cooperative
+from notifications.models import Broadcast, Notification
+from profiles.models import AuditEntry, NotificationPreferences, StaffAccount, User
+from social import moderation
+from social.admin import CooperativeAdmin
+from social.models import Cooperative, CooperativeMember, UserActivity
+from social.user_admin import UserAdmin
+
+pytestmark = pytest.mark.django_db
+
+OPEN_TO_ALL = {"login", "logout"}
+FOR_ALL_STAFF = {"index", "password_change", "password_change_done", "jsi18n", "search"}
+FOR_MODERATORS = {
+    f"{model}_{page}"
+    for model in (
+        "social_cooperative",
+        "social_useractivity",
+        "profiles_user",
+        "profiles_auditentry",
+        "notifications_notification",
+        "notifications_broadcast",
+    )
+    for page in ("changelist", "change", "history")
+} | {"app_list", "social_cooperative_act", "profiles_user_act"}
+# Nobody adds or deletes where the services own the life cycle.
+FOR_NOBODY = {
+    f"{model}_{page}"
+    for model in (
+        "social_cooperative",
+        "social_useractivity",
+        "profiles_user",
+        "profiles_auditentry",
+        "notifications_notification",
+        "bitcoingame_setasideevent",
+        "django_rq_dashboard",
+    )
+    for page in ("add", "delete")
+} | {"notifications_broadcast_delete", "profiles_staffaccount_delete"}
+
+
+def admin_patterns(patterns=None):
+    for pattern in admin.site.urls[0] if patterns is None else patterns:
+        if isinstance(pattern, URLResolver):
+            yield from admin_patterns(pattern.url_patterns)
+        elif isinstance(pattern, URLPattern) and pattern.name:
+            yield pattern.name
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def world(alice, bob, charlie):
+    """One of everything a page can be of, and who may look: the names are those of URL patterns' arguments."""
+    ada = User.objects.create_superuser("ada", "a long enough password", display_name="Ada")
+    mona = User.objects.create_staff("mona", "a long enough password")
+    mona.groups.add(Group.objects.get(name="Moderators"))
+    pirates = make_cooperative(alice, bob, name="Pirates")
+    NotificationPreferences.objects.filter(user=alice).update(email="alice@example.com")
+    moderation.rename_cooperative(staff=mona, reason="Rude.", cooperative_id=pirates.pk, name="Sailors")
+    broadcast = Broadcast.objects.create(cause="c", kind="maintenance", title="Scheduled Maintenance", description="-")
+    from bitcoingame.models import SetAsideEvent
+
+    event = SetAsideEvent.objects.create(stream="mining:block_found", entry="1-1", event="x", reason="No height.")
+    return {
+        "clients": {
+            "anonymous": Client(),
+            "ordinary": signed_in(charlie),
+            "moderator": signed_in(mona),
+            "superuser": signed_in(ada),
+        },
+        "objects": {
+            "social_cooperative": pirates.pk,
+            "social_useractivity": UserActivity.objects.first().pk,
+            "profiles_user": alice.pk,
+            "profiles_auditentry": AuditEntry.objects.first().pk,
+            "profiles_staffaccount": mona.pk,
+            "notifications_notification": Notification.objects.first().pk
+            if Notification.objects.exists()
+            else make_notification(alice),
+            "notifications_broadcast": broadcast.pk,
+            "bitcoingame_setasideevent": event.pk,
+            "django_rq_dashboard": 1,
+        },
+    }
+
+
+def make_notification(user):
+    row = Notification.objects.create(user=user, seq=1, type="system", subtype="welcome", title="Welcome")
+    return row.pk
+
+
+def signed_in(user):
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def address_of(name, objects):
+    """The path of a URL pattern by its name; actions and the queue's pages come without a row."""
+    from django.urls import NoReverseMatch, reverse
+
+    model = name.rsplit("_", 1)[0]
+    if name.startswith("profiles_staffaccount"):
+        model = "profiles_staffaccount"
+    for arguments in (
+        [],
+        [objects.get(model, 0)],
+        ["social"],
+        ["suspend"],
+        [0, "none"],
+        [0, 0],
+        ["none", 0],
+        ["none", 0, "none"],
+        [0, "none", "none"],
+        [0, 0, "none"],
+    ):
+        try:
+            path = reverse(f"admin:{name}", args=arguments)
+        except NoReverseMatch:
+            continue
+        return f"{path}?ids={objects[model]}" if name.endswith("_act") else path
+    raise AssertionError(f"No address for {name}")
+
+
+def expected(name, who):
+    """What the answer to a GET must be: served, sent to the sign-in, refused."""
+    if name in OPEN_TO_ALL:
+        return "any"
+    if who in ("anonymous", "ordinary"):
+        return "sign-in"
+    if name in FOR_NOBODY:
+        return "refused"
+    if who == "superuser" or name in FOR_ALL_STAFF or name in FOR_MODERATORS:
+        return "served"
+    return "refused"
+
+
+def outcome(response):
+    if response.status_code == 302 and "/admin/login/" in response["Location"]:
+        return "sign-in"
+    return "refused" if response.status_code == 403 else "served"
+
+
+def test_every_address_for_everybody(world):
+    names = sorted(set(admin_patterns()) - {"autocomplete", "view_on_site"})
+    assert len(names) > 40
+    wrong = []
+    for name in names:
+        path = address_of(name, world["objects"])
+        for who, client in world["clients"].items():
+            if name == "logout":
+                continue
+            response = client.get(path)
+            assert response.status_code < 500, (name, who)
+            if expected(name, who) not in ("any", outcome(response)):
+                wrong.append((name, who, response.status_code, expected(name, who)))
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize(("model", "actions"), [("social_cooperative", CooperativeAdmin), ("profiles_user", UserAdmin)])
+def test_every_action_for_everybody(world, model, actions):
+    """Outsiders are sent to the sign-in; staff without the permission are refused; nothing changes by it."""
+    app, name = model.split("_")
+    before = state()
+    for action in actions.staff_actions:
+        path = f"/admin/{app}/{name}/act/{action.name}/?ids={world['objects'][model]}"
+        for who in ("anonymous", "ordinary"):
+            response = world["clients"][who].post(path, {"reason": "Because."})
+            assert outcome(response) == "sign-in"
+        is_for_moderators = "moderate" in action.permission
+        asked = world["clients"]["moderator"].get(path)
+        assert asked.status_code == (200 if is_for_moderators else 403)
+        if not is_for_moderators:
+            assert world["clients"]["moderator"].post(path, {"reason": "Because."}).status_code == 403
+        assert world["clients"]["superuser"].get(path).status_code == 200
+    assert state() == before
+
+
+def state():
+    return [
+        list(Cooperative.objects.order_by("pk").values()),
+        list(CooperativeMember.objects.order_by("pk").values()),
+        list(User.objects.order_by("pk").values("pk", "is_active")),
+        AuditEntry.objects.count(),
+    ]
+
+
+@pytest.mark.parametrize("page", ["changelist", "change"])
+@pytest.mark.parametrize(
+    "model",
+    ["social_cooperative", "social_useractivity", "profiles_user", "profiles_auditentry", "notifications_notification"],
+)
+def test_nothing_can_be_typed_in(world, model, page):
+    """A page without a field to save, and a posted form changes nothing even for a superuser."""
+    path = address_of(f"{model}_{page}", world["objects"])
+    before = state()
+    client = world["clients"]["superuser"]
+
+    assert b'name="_save"' not in client.get(path).content
+    client.post(
+        path, {"name": "Typed", "member_count": 21, "invite_code": "AAAAAAAA", "is_active": "", "_save": "Save"}
+    )
+
+    assert state() == before
+
+
+def test_moderators_see_no_e_mail_and_superusers_a_masked_one(world):
+    path = address_of("profiles_user_change", world["objects"])
+
+    assert b"example.com" not in world["clients"]["moderator"].get(path).content
+    page = world["clients"]["superuser"].get(path).content.decode()
+    assert "a•••@example.com" in page
+    assert "alice@example.com" not in page
+
+
+def test_moderators_do_not_see_miners_who_are_staff(world, bob):
+    User.objects.filter(pk=bob.pk).update(is_staff=True)
+    path = f"/admin/profiles/user/{bob.pk}/change/"
+
+    assert world["clients"]["moderator"].get(path).status_code == 302
+    assert world["clients"]["superuser"].get(path).status_code == 200
+    act = world["clients"]["moderator"].post(f"/admin/profiles/user/act/suspend/?ids={bob.pk}", {"reason": "Because."})
+    assert act.status_code == 302
+    bob.refresh_from_db()
+    assert bob.is_active
+
+
+def test_a_superuser_makes_a_moderator_who_can_sign_in(world):
+    form = {
+        "username": "otto",
+        "password1": "correct horse battery",
+        "password2": "correct horse battery",
+        "usable_password": "true",
+        "display_name": "",
+        "groups": [Group.objects.get(name="Moderators").pk],
+    }
+
+    response = world["clients"]["superuser"].post("/admin/profiles/staffaccount/add/", form)
+
+    assert response.status_code == 302, response.context["adminform"].form.errors
+    otto = StaffAccount.objects.get(username="otto")
+    assert (otto.pk < 0, otto.is_staff, otto.is_superuser) == (True, True, False)
+    client = Client()
+    client.post("/admin/login/", {"username": "otto", "password": "correct horse battery"})
+    assert client.get("/admin/social/cooperative/").status_code == 200
+    assert client.get("/admin/profiles/staffaccount/").status_code == 403
+
+
+def test_nobody_locks_themselves_out(world):
+    ada = User.objects.get(username="ada")
+    world["clients"]["superuser"].post(
+        f"/admin/profiles/staffaccount/{ada.pk}/change/", {"username": "ada", "display_name": "Ada"}
+    )
+    ada.refresh_from_db()
+    assert (ada.is_active, ada.is_superuser) == (True, True)
+
+
+def wrong_password(client, address, name="mona"):
+    return client.post(
+        "/admin/login/", {"username": name, "password": "wrong"}, REMOTE_ADDR=address, HTTP_X_FORWARDED_FOR="9.9.9.9"
+    )
+
+
+def test_five_wrong_passwords_are_enough(world):
+    client = Client()
+    answers = [wrong_password(client, "10.0.0.1").status_code for _ in range(5)]
+    assert answers == [200, 200, 200, 200, 429]
+
+    right = {"username": "mona", "password": "a long enough password"}
+    assert client.post("/admin/login/", right, REMOTE_ADDR="10.0.0.1").status_code == 429
+    assert client.post("/admin/login/", right, REMOTE_ADDR="10.0.0.2").status_code == 302
+
+
+def test_the_count_goes_by_the_address_our_proxy_saw(world, settings):
+    settings.TRUSTED_PROXIES = 1
+    from rest_framework.settings import api_settings
+
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
+    assert api_settings.NUM_PROXIES == 1
+    client = Client()
+    for forged in range(5):
+        answer = client.post(
+            "/admin/login/",
+            {"username": "mona", "password": "wrong"},
+            REMOTE_ADDR="10.0.0.1",
+            HTTP_X_FORWARDED_FOR=f"1.1.1.{forged}, 2001:db8::{forged + 1}",
+        )
+    assert answer.status_code == 429
+    assert wrong_password(client, "10.0.0.1").status_code == 200

@@ -1,0 +1,146 @@
+"""Staff's pages of the audit log, and of staff accounts for superusers."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from bitcoingame.staff.pages import ReadOnlyAdmin, Section, link_to_cooperative, link_to_user, when
+from profiles.audit import ACTIONS
+from profiles.models import AuditEntry, StaffAccount, User
+
+ENTRIES_SHOWN = 20
+
+# The one group is made by a migration; its permissions are no matter of taste.
+admin.site.unregister(Group)
+
+
+def list_audit_entries(target_type: str, target_id: int) -> Section:
+    """What staff did to one thing, newest first."""
+    entries = AuditEntry.objects.filter(target_type=target_type, target_id=target_id).order_by("-id")[:ENTRIES_SHOWN]
+    return Section(
+        "Staff actions",
+        ("What", "Reason", "Details", "Who", "When"),
+        [
+            [ACTIONS[entry.action], entry.reason, describe(entry.details), entry.staff_name, when(entry.created_at)]
+            for entry in entries
+        ],
+        "Staff have not acted on it.",
+    )
+
+
+def describe(details: dict[str, Any]) -> str:
+    words = (
+        f"{name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in details.items()
+        if not name.endswith("_id")
+    )
+    return "; ".join(words) or "—"
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("at", "staff_name", "what", "target", "reason")
+    list_display_links = ("at",)
+    list_filter = ("target_type",)
+    ordering = ("-id",)
+    fields = ("at", "staff_name", "what", "target", "reason", "more")
+    readonly_fields = ("at", "what", "target", "more")
+
+    @display(description="When")
+    def at(self, obj: AuditEntry) -> str:
+        return when(obj.created_at)
+
+    @display(description="What")
+    def what(self, obj: AuditEntry) -> str:
+        return ACTIONS[obj.action]
+
+    @display(description="To what")
+    def target(self, obj: AuditEntry) -> Any:
+        match obj.target_type:
+            case "cooperative":
+                return link_to_cooperative(obj.target_id, obj.target_name)
+            case "user":
+                return link_to_user(obj.target_id, obj.target_name)
+        return obj.target_name
+
+    @display(description="Details")
+    def more(self, obj: AuditEntry) -> str:
+        return describe(obj.details)
+
+
+@admin.register(StaffAccount)
+class StaffAccountAdmin(DjangoUserAdmin, ModelAdmin):
+    """For superusers: who may sign in here, and as what. Accounts are closed, not deleted: the audit log names them."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "display_name", "role", "is_active", "last_login")
+    list_filter = ("is_active", "is_superuser")
+    search_fields = ("username",)
+    ordering = ("username",)
+    filter_horizontal = ()
+    list_per_page = 50
+    actions = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password", "display_name")}),
+        ("What they may do", {"fields": ("is_active", "is_superuser", "groups")}),
+        ("Dates", {"fields": ("last_login", "created_at")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("username", "password1", "password2", "display_name", "is_superuser", "groups"),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(is_staff=True).prefetch_related("groups")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Nobody locks themselves out; a miner's account is suspended on the user's page, where they leave too."""
+        fixed = ("last_login", "created_at")
+        if obj is not None and obj.pk == request.user.pk:
+            return (*fixed, "is_active", "is_superuser")
+        return (*fixed, "is_active") if obj is not None and obj.btc_address else fixed
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            obj.pk = User.objects.next_staff_id()
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
+    @display(description="Role")
+    def role(self, obj: StaffAccount) -> str:
+        if obj.is_superuser:
+            return "superuser"
+        return ", ".join(group.name for group in obj.groups.all()) or "none"
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and getattr(request.user, "is_superuser", False))

@@ -1,0 +1,21 @@
+"""Finding cooperatives for staff."""
+
+import re
+
+from django.db.models import Q, QuerySet
+
+from social.invite_codes import NO_CODE, normalize_invite_code
+from social.models import Cooperative
+
+_ID = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def find_cooperatives(cooperatives: QuerySet[Cooperative], term: str) -> QuerySet[Cooperative]:
+    """By part of the name, whatever the case, or by the exact invite code."""
+    found = Q(name__icontains=term)
+    code = normalize_invite_code(term)
+    if code != NO_CODE:
+        found |= Q(invite_code=code)
+    if _ID.fullmatch(term):
+        found |= Q(pk=int(term))
+    return cooperatives.filter(found)
