@@ -38,6 +38,9 @@ EVENTS: Mapping[str, Event] = {
     "maintenance": Event(game.parse_maintenance, game.handle_maintenance),
 }
 
+FREQUENT = frozenset({"share_submitted", "miner_connected", "miner_disconnected", "hashrate_update"})
+"""Those that come by the thousand; each leaves a row of its user's worker."""
+
 PLATFORM_STREAM = "platform:events"
 
 # Each with the number that keeps its entries' positions apart from the others': give a new one a new number, and

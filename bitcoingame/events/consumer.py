@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event
 from typing import TypeVar
 
@@ -14,7 +15,16 @@ from redis.exceptions import RedisError
 from bitcoingame.events import status
 from bitcoingame.events.catalogue import STREAMS
 from bitcoingame.events.envelope import Incoming
-from bitcoingame.events.intake import TRANSIENT, Outcome, first_line, set_aside, take_in
+from bitcoingame.events.intake import (
+    TRANSIENT,
+    Item,
+    Outcome,
+    first_line,
+    read_items,
+    set_aside,
+    take_in,
+    take_in_items,
+)
 from bitcoingame.events.relay import relay_outgoing
 from bitcoingame.events.streams import TRIED_ALONE, Pending, Streams, connect, name_consumer
 
@@ -22,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-BATCH = 2_000
+BATCH = 5_000
 BLOCK_SECONDS = 1.0
 """How long a read waits for news; also how soon a stop is noticed, and how long an outgoing event may wait."""
 TAKE_OVER_SECONDS = 10.0
@@ -56,6 +66,8 @@ class Consumer:
         self.started_at = self.last_success_at = time.time()
         self._stopping = Event()
         self._is_after_fault = True
+        self._reader = ThreadPoolExecutor(1)
+        self._ahead: Future[list[list[Item]]] | None = None
         self._due: dict[str, float] = {}
         self._last_beat = (self.started_at, 0)
 
@@ -65,7 +77,7 @@ class Consumer:
     def run(self) -> None:
         """Works until stopped, through every absence of Redis and PostgreSQL."""
         pause = FIRST_PAUSE_SECONDS
-        while not self._stopping.is_set():
+        while self._ahead or not self._stopping.is_set():
             try:
                 close_old_connections()
                 self._work()
@@ -74,28 +86,39 @@ class Consumer:
                 break
             except (RedisError, OSError, *TRANSIENT) as error:
                 logger.warning("starting again in %.2g s: %s", pause, first_line(error))
-                pause = self._rest(pause)
+                pause = self._start_again(pause)
             except Exception:
                 logger.exception("starting again in %.2g s", pause)
-                pause = self._rest(pause)
+                pause = self._start_again(pause)
         self._leave()
 
     def _work(self) -> None:
         """One round. Raises what Redis and PostgreSQL raise while they are away."""
         if self._is_after_fault:
             self.streams.create_groups()
-        if self._is_due("take over", self.take_over_seconds / 2) or self._is_after_fault:
+        if not self._ahead and (self._is_after_fault or self._is_time_for("take over")):
             self._take_over()
             self._is_after_fault = False
-        for batch in self.streams.read(count=BATCH, block_seconds=BLOCK_SECONDS):
-            self._handle(batch, is_run=True)
-            self.streams.acknowledge(batch)
+            self._due["take over"] = time.monotonic() + self.take_over_seconds / 2
+        self._handle_news()
         if self._is_due("relay", BLOCK_SECONDS):
             self.counts["relayed"] += relay_outgoing(self.client)
         if self._is_due("beat", status.HEARTBEAT_SECONDS):
             self._beat()
         if self._is_due("tidy", TIDY_SECONDS):
             self.streams.remove_consumers(idle_seconds=REMOVE_SECONDS)
+
+    def _handle_news(self) -> None:
+        """What follows is read while PostgreSQL works on what we have; before a take-over nothing may be on its way."""
+        batches = self._ahead.result() if self._ahead else self._read()
+        goes_on = batches and not self._stopping.is_set() and not self._is_time_for("take over")
+        self._ahead = self._reader.submit(self._read) if goes_on else None
+        for items in batches:
+            self._handle(items, is_run=True)
+            self.streams.acknowledge([item.incoming for item in items])
+
+    def _read(self) -> list[list[Item]]:
+        return [read_items(batch) for batch in self.streams.read(count=BATCH, block_seconds=BLOCK_SECONDS)]
 
     def _take_over(self) -> None:
         """Handles what dead consumers left, and what an answer lost on its way left to ourselves."""
@@ -120,7 +143,7 @@ class Consumer:
                 self._handle_alone(entry)
             else:
                 together.append(entry.incoming)
-        self._handle(together, is_run=False)
+        self._handle(read_items(together), is_run=False)
 
     def _handle_alone(self, entry: Pending) -> None:
         def handle() -> list[Outcome]:
@@ -133,8 +156,8 @@ class Consumer:
 
         self._count(self._with_database(handle))
 
-    def _handle(self, batch: Sequence[Incoming], *, is_run: bool) -> None:
-        self._count(self._with_database(lambda: take_in(batch, is_run=is_run)))
+    def _handle(self, items: list[Item], *, is_run: bool) -> None:
+        self._count(self._with_database(lambda: take_in_items(items, is_run=is_run)))
 
     def _set_aside(self, incoming: Incoming, *, reason: str) -> None:
         self._with_database(lambda: set_aside(incoming, reason=reason))
@@ -159,18 +182,28 @@ class Consumer:
                 raise Stopped
             close_old_connections()
 
+    def _start_again(self, pause: float) -> float:
+        """Drops what was read ahead: it is pending, and read again with whatever else is."""
+        if self._ahead:
+            wait([self._ahead])
+            self._ahead = None
+        return self._rest(pause)
+
     def _rest(self, pause: float) -> float:
         """Waits, and answers how long to wait the next time."""
         self._is_after_fault = True
         self._stopping.wait(pause)
         return min(pause * 2, MAX_PAUSE_SECONDS)
 
+    def _is_time_for(self, what: str) -> bool:
+        return self._due.get(what, 0) <= time.monotonic()
+
     def _is_due(self, what: str, seconds: float) -> bool:
-        now = time.monotonic()
-        if self._due.get(what, 0) > now:
-            return False
-        self._due[what] = now + seconds
-        return True
+        """Whether it is time, which it then is not again for so long."""
+        is_due = self._is_time_for(what)
+        if is_due:
+            self._due[what] = time.monotonic() + seconds
+        return is_due
 
     def _beat(self) -> None:
         now, handled = time.time(), sum(self.counts[name] for name in HANDLED)
@@ -198,4 +231,5 @@ class Consumer:
             status.say_goodbye(self.client, self.name)
         except (RedisError, OSError) as error:
             logger.info("left without saying so: %s", error)
+        self._reader.shutdown()
         self.client.close()

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -49,8 +50,8 @@ def read_entry(incoming: Incoming, now: float) -> Envelope:
         data = _read_json(raw)
     event, event_id = fields.get(b"event"), fields.get(b"event_id")
     return Envelope(
-        None if event is None else _decode(event),
-        _read_event_id(None if event_id is None else _decode(event_id)),
+        event and _decode_name(event),
+        event_id and _read_event_id(_decode(event_id)),
         _read_time(fields.get(b"ts"), _arrived_at(incoming.entry, now)),
         data,
     )
@@ -116,6 +117,9 @@ def _decode(raw: bytes) -> str:
         raise Malformed("The entry is not UTF-8.") from None
 
 
+_decode_name = lru_cache(maxsize=256)(_decode)
+
+
 def _read_flat(fields: Mapping[bytes, bytes]) -> Data:
     if sum(map(len, fields.values())) > MAX_EVENT_BYTES:
         raise Malformed(f"The entry is larger than {MAX_EVENT_BYTES} bytes.")
@@ -132,8 +136,8 @@ def _read_json(raw: bytes | str) -> Data:
     return data
 
 
-def _read_event_id(event_id: str | None) -> str | None:
-    if event_id and (len(event_id) > EVENT_ID_LENGTH or not event_id.isprintable()):
+def _read_event_id(event_id: str) -> str | None:
+    if len(event_id) > EVENT_ID_LENGTH or not event_id.isprintable():
         raise Malformed(f"event_id must have at most {EVENT_ID_LENGTH} printable characters.")
     return event_id or None
 

@@ -84,6 +84,16 @@ class Effects:
             cursor.execute(_LOCK_COUNTERS, [sorted(recipients)])
 
 
+def numbers(values: Iterable[float]) -> str:
+    """An array of numbers as PostgreSQL reads it; psycopg's own way with lists takes five times as long."""
+    return f"{{{','.join(map(repr, values))}}}"
+
+
+def texts(values: Iterable[str]) -> str:
+    """Texts without control characters, for `string_to_array(%s, E'\\x1f')`; quicker than an array as well."""
+    return "\x1f".join(values)
+
+
 def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)

@@ -15,6 +15,7 @@ MAX_COUNT = 2**31 - 1
 MAX_ID = 2**63 - 1
 MAX_TEXT = 1000
 WORKER_LENGTH = 64
+REMEMBERED = 65536
 UNNAMED_WORKER = "default"
 
 _SI = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
@@ -33,9 +34,13 @@ def read_user(data: Data) -> str | int:
     address = data.get("user")
     if type(address) is not str or not address:
         raise Malformed("user is missing." if address is None else "user must be an address.")
-    if "." in address:
-        address = address.partition(".")[0]
-    if len(address) > 128 or not address.isprintable():
+    return _as_stored(address)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _as_stored(user: str) -> str:
+    address = user.partition(".")[0]
+    if not 0 < len(address) <= 128 or not address.isprintable():
         raise Malformed("user must be an address.")
     return address.lower() if address.startswith("BC1") else address
 
@@ -48,13 +53,14 @@ def read_worker(data: Data) -> str:
     if type(worker) is not str:
         raise Malformed("worker must be text.")
     user = data.get("user")
-    return _name_of_worker(worker, user.partition(".")[0] if isinstance(user, str) else "")
+    return _name_of_worker(worker, user if type(user) is str else "")
 
 
-@lru_cache(maxsize=65536)
-def _name_of_worker(worker: str, address: str) -> str:
+@lru_cache(maxsize=REMEMBERED)
+def _name_of_worker(worker: str, user: str) -> str:
     name = _ADDRESS_AND_NAME.sub("", worker)
-    if address:
+    address = user.partition(".")[0]
+    if address and address.lower() in name.lower():
         name = re.sub(re.escape(address), "", name, flags=re.IGNORECASE)
     try:
         return clean_line(name.strip(". ")[:WORKER_LENGTH], minimum=0, maximum=WORKER_LENGTH)
@@ -68,11 +74,12 @@ def read_number(data: Data, name: str, *, maximum: float) -> float:
     """A number from 0 to maximum, given as one or as text."""
     value = data.get(name)
     kind = type(value)
-    if kind is not float:
-        if kind is str:
-            value = _number_in(name, value)
-        elif kind is not int:
-            raise Malformed(f"{name} is missing." if value is None else f"{name} must be a number.")
+    if kind is float and 0 <= value <= maximum:  # type: ignore[operator]
+        return value  # type: ignore[return-value]
+    if kind is str:
+        value = _number_in(name, value)
+    elif kind is not int and kind is not float:
+        raise Malformed(f"{name} is missing." if value is None else f"{name} must be a number.")
     if not 0 <= value <= maximum:  # type: ignore[operator]  # also false for NaN
         raise Malformed(f"{name} must be a number from 0 to {maximum:g}.")
     return float(value)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from bitcoingame.database import violated_constraint
 from bitcoingame.errors import NotFound
 from bitcoingame.events import ledger
-from bitcoingame.events.catalogue import EVENTS, name_of_event
+from bitcoingame.events.catalogue import EVENTS, FREQUENT, name_of_event
 from bitcoingame.events.envelope import POSTED, Incoming, dump_fields, load_fields, read_entry, read_posted
 from bitcoingame.events.facts import Effects, Fact
 from bitcoingame.events.fields import Malformed
@@ -62,7 +62,17 @@ def take_in(batch: Sequence[Incoming], *, is_run: bool = False) -> list[Outcome]
     Raises OperationalError and the like (TRANSIENT) when PostgreSQL cannot be used; some may have taken effect by then,
     and to call again with the same events is right.
     """
-    return _take_in([_read(incoming) for incoming in batch], is_run) if batch else []
+    return take_in_items(read_items(batch), is_run=is_run)
+
+
+def read_items(batch: Sequence[Incoming]) -> list[Item]:
+    """The first half of `take_in`, which needs no database: what the events say."""
+    return [_read(incoming) for incoming in batch]
+
+
+def take_in_items(items: list[Item], *, is_run: bool) -> list[Outcome]:
+    """The other half."""
+    return _take_in(items, is_run) if items else []
 
 
 def set_aside(incoming: Incoming, *, reason: str) -> None:
@@ -210,7 +220,8 @@ def _store_aside(items: list[Item]) -> None:
 
 def _handle(items: list[Item]) -> list[int]:
     """Brings about the effects; answers the places of those whose user is unknown."""
-    users = find_users(item.body.user for item in items if item.body.user != NOBODY)
+    is_frequent = all(item.event in FREQUENT for item in items)
+    users = find_users((item.body.user for item in items if item.body.user != NOBODY), from_memory=is_frequent)
     users[NOBODY] = 0
     facts: defaultdict[str, list[Fact[Any]]] = defaultdict(list)
     unknown = []

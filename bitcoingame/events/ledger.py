@@ -46,11 +46,14 @@ def claim_entries(stream: str, entries: Sequence[str], *, is_run: bool) -> list[
     `is_run` says that they stand together in the stream, nothing between them. Raises IntegrityError (ONCE) when
     another transaction that commits first has one of them.
     """
-    positions = [position_of(STREAMS[stream], entry) for entry in entries]
+    number = STREAMS[stream]
+    if is_run:
+        first, last = position_of(number, entries[0]), position_of(number, entries[-1])
+        if not fetch(_FIND_RUNS, [first, last]):
+            execute(_KEEP_RUNS, [stream, [first], [last]])
+            return [True] * len(entries)
+    positions = [position_of(number, entry) for entry in entries]
     runs = fetch(_FIND_RUNS, [min(positions), max(positions)])
-    if is_run and not runs:
-        execute(_KEEP_RUNS, [stream, positions[:1], positions[-1:]])
-        return [True] * len(positions)
     starts = [int(start) for start, _ in runs]
     claimed: set[int] = set()
     answers = []

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from bitcoingame.events.facts import Effects, Fact, execute, fetch
+from bitcoingame.events.facts import Effects, Fact, execute, fetch, numbers, texts
 from bitcoingame.events.fields import (
     MAX_DIFFICULTY,
     MAX_ID,
@@ -51,7 +51,8 @@ _HEAR_SHARES = """
 WITH heard AS (
     INSERT INTO workers AS worker (user_id, name, is_online, last_share_at, heard_at)
     SELECT user_id, name, true, to_timestamp(at), to_timestamp(at)
-    FROM unnest(%s::bigint[], %s::text[], %s::float8[]) AS news (user_id, name, at) ORDER BY user_id, name
+    FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[]) AS news (user_id, name, at)
+    ORDER BY user_id, name
     ON CONFLICT (user_id, name) DO UPDATE SET
         last_share_at = greatest(worker.last_share_at, excluded.last_share_at),
         is_online = worker.is_online OR worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at,
@@ -80,22 +81,21 @@ def handle_shares(facts: Sequence[Fact[Share]], effects: Effects) -> None:
     heard: dict[tuple[int, str], float] = {}
     days: dict[tuple[int, int], list[Any]] = {}
     totals: dict[int, int] = {}
-    for user_id, at, _, share in facts:
-        worker = user_id, share.worker
+    for user_id, at, _, (_, name, diff, sdiff, accepted) in facts:
+        worker = user_id, name
         if heard.get(worker, 0) < at:
             heard[worker] = at
-        if share.accepted:
-            _count(days, (user_id, int(at // _SECONDS_PER_DAY)), share.sdiff)
+        if accepted:
+            _count(days, (user_id, int(at // _SECONDS_PER_DAY)), sdiff)
             totals[user_id] = totals.get(user_id, 0) + 1
-            if share.sdiff >= NOTABLE_RATIO * share.diff:
-                effects.record(
-                    user_id, "share_submitted", worker=share.worker, difficulty=share.sdiff, assigned=share.diff
-                )
-    back = fetch(_HEAR_SHARES, [*_columns(heard), list(heard.values())])
+            if sdiff >= NOTABLE_RATIO * diff:
+                effects.record(user_id, "share_submitted", worker=name, difficulty=sdiff, assigned=diff)
+    back = fetch(_HEAR_SHARES, [*_worker_columns(heard), numbers(heard.values())])
     if totals:
+        user_ids, numbers_of_days = zip(*days, strict=True)
         counts, bests = zip(*days.values(), strict=True)
-        execute(_COUNT_SHARES, [*_columns(days), list(counts), list(bests)])
-        execute(_ADD_TO_TOTALS, [list(totals), list(totals.values())])
+        execute(_COUNT_SHARES, [numbers(user_ids), numbers(numbers_of_days), numbers(counts), numbers(bests)])
+        execute(_ADD_TO_TOTALS, [numbers(totals), numbers(totals.values())])
     _tell_online(back, max(fact.at for fact in facts), effects)
 
 
@@ -109,8 +109,9 @@ def _count(days: dict[tuple[int, int], list[Any]], day: tuple[int, int], sdiff: 
         counted[1] = sdiff
 
 
-def _columns(keys: Iterable[tuple[Any, Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*keys, strict=True)]
+def _worker_columns(workers: Iterable[tuple[int, str]]) -> list[str]:
+    user_ids, names = zip(*workers, strict=True)
+    return [numbers(user_ids), texts(names)]
 
 
 def _tell_online(workers: Iterable[tuple[int, int, str]], at: float, effects: Effects) -> None:
@@ -138,7 +139,8 @@ _HEAR_PRESENCE = """
 WITH heard AS (
     INSERT INTO workers AS worker (user_id, name, is_online, heard_at)
     SELECT user_id, name, is_online, to_timestamp(at)
-    FROM unnest(%s::bigint[], %s::text[], %s::bool[], %s::float8[]) AS news (user_id, name, is_online, at)
+    FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::bool[], %s::float8[])
+        AS news (user_id, name, is_online, at)
     ORDER BY user_id, name
     ON CONFLICT (user_id, name) DO UPDATE SET is_online = excluded.is_online, heard_at = excluded.heard_at
         WHERE worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at
@@ -152,7 +154,8 @@ def handle_presence(facts: Sequence[Fact[Presence]], effects: Effects) -> None:
     newest: dict[tuple[int, str], tuple[bool, float]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
         newest[fact.user_id, fact.body.worker] = fact.body.is_online, fact.at
-    back = fetch(_HEAR_PRESENCE, [*_columns(newest), *_columns(newest.values())])
+    states, times = zip(*newest.values(), strict=True)
+    back = fetch(_HEAR_PRESENCE, [*_worker_columns(newest), list(states), numbers(times)])
     _tell_online(back, max(fact.at for fact in facts), effects)
 
 
@@ -170,7 +173,7 @@ def parse_hashrate(data: Data) -> Hashrate:
 _SET_HASHRATES = """
 INSERT INTO workers AS worker (user_id, name, hashrate_1h, hashrate_at)
 SELECT user_id, name, rate, to_timestamp(at)
-FROM unnest(%s::bigint[], %s::text[], %s::float8[], %s::float8[]) AS news (user_id, name, rate, at)
+FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[], %s::float8[]) AS news (user_id, name, rate, at)
 ORDER BY user_id, name
 ON CONFLICT (user_id, name) DO UPDATE SET hashrate_1h = excluded.hashrate_1h, hashrate_at = excluded.hashrate_at
     WHERE worker.hashrate_at IS NULL OR excluded.hashrate_at >= worker.hashrate_at
@@ -184,7 +187,8 @@ def handle_hashrates(facts: Sequence[Fact[Hashrate]], effects: Effects) -> None:
         if fact.body.worker is not None:
             newest[fact.user_id, fact.body.worker] = fact.body.hashrate_1h, fact.at
     if newest:
-        execute(_SET_HASHRATES, [*_columns(newest), *_columns(newest.values())])
+        rates, times = zip(*newest.values(), strict=True)
+        execute(_SET_HASHRATES, [*_worker_columns(newest), numbers(rates), numbers(times)])
 
 
 class Best(NamedTuple):

@@ -3,32 +3,40 @@
 from collections.abc import Iterable
 from typing import Final
 
-from bitcoingame.events.facts import fetch
+from bitcoingame.events.facts import fetch, texts
 
 MAX_REMEMBERED: Final = 200_000
 
-_FIND_ADDRESSES = "SELECT btc_address, id FROM users WHERE btc_address = ANY(%s)"
+_FIND_ADDRESSES = "SELECT btc_address, id FROM users WHERE btc_address = ANY(string_to_array(%s, E'\\x1f'))"
 _FIND_IDS = "SELECT id FROM users WHERE id = ANY(%s)"
 
-# An address is its user's for good, so that this process may remember. That a user was deleted shows when a row about
-# them is refused; the intake then forgets and asks again.
+# Other threads may forget at any moment: what was found is not looked up a second time.
 _remembered: dict[str, int] = {}
 
 
-def find_users(named: Iterable[str | int]) -> dict[str | int, int]:
-    """{address or id: id} of those that exist."""
-    asked = set(named)
-    addresses = [name for name in asked if isinstance(name, str) and name not in _remembered]
+def find_users(named: Iterable[str | int], *, from_memory: bool) -> dict[str | int, int]:
+    """{address or id: id} of those that exist.
+
+    `from_memory` may name one that was deleted meanwhile. It is for events that insert a row about the user: the
+    database refuses it, the intake forgets and asks again.
+    """
+    found: dict[str | int, int] = {}
+    addresses, ids = [], []
+    for name in set(named):
+        if isinstance(name, int):
+            ids.append(name)
+        elif from_memory and (user_id := _remembered.get(name)):
+            found[name] = user_id
+        else:
+            addresses.append(name)
     if addresses:
-        if len(_remembered) + len(addresses) > MAX_REMEMBERED:
+        fresh = dict(fetch(_FIND_ADDRESSES, [texts(addresses)]))
+        if len(_remembered) + len(fresh) > MAX_REMEMBERED:
             _remembered.clear()
-            return find_users(asked)
-        _remembered.update(fetch(_FIND_ADDRESSES, [addresses]))
-    ids = [name for name in asked if isinstance(name, int)]
-    found: dict[str | int, int] = {user_id: user_id for (user_id,) in fetch(_FIND_IDS, [ids])} if ids else {}
-    for name in asked:
-        if isinstance(name, str) and name in _remembered:
-            found[name] = _remembered[name]
+        _remembered.update(fresh)
+        found.update(fresh)
+    if ids:
+        found.update((user_id, user_id) for (user_id,) in fetch(_FIND_IDS, [ids]))
     return found
 
 

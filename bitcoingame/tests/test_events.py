@@ -379,6 +379,17 @@ def test_a_user_deleted_a_moment_ago_is_ignored_and_the_others_count(alice):
     assert state_of(alice).total_shares == 1
 
 
+def test_an_account_opened_anew_with_the_same_address_is_found(alice):
+    address = alice.btc_address
+    happen(share(alice), best(alice, 5))
+    alice.delete()
+    again = make_user(btc_address=address)
+    happen(best(again, 7))
+    assert state_of(again).best_difficulty == 7
+    happen(share(again))
+    assert state_of(again).total_shares == 1
+
+
 def test_records_of_handled_events_are_deleted_when_old(alice):
     happen(share(alice), platform_event("game_played", user_id=alice.pk, game_type="dice"))
     happen(platform_event("no_such_event"))
