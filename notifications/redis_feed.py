@@ -29,7 +29,7 @@ READ_BYTES = 64 * 1024
 # A message that does not end within this is not waited for: the connection is made anew.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 CHANNELS_PER_COMMAND = 500
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.01
 
 
 class RedisLost(Exception):
