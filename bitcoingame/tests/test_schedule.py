@@ -225,6 +225,24 @@ class TestScheduler:
         }
         assert queue.job_ids == []
 
+    def test_queued_twice_it_is_done_once(self, queue, monkeypatch):
+        diary = Diary()
+        with diaries(monkeypatch, work=Job("5 0 * * 1", diary)):
+            known_since(timezone.now() - timedelta(days=8), "work")
+            tick()
+            queue.push_job_id("timetable-work")
+            work_off(queue)
+
+        assert len(diary.calls) == 1
+
+    def test_of_two_schedulers_one_queues(self, queue):
+        first, second = django_rq.get_scheduler("default"), django_rq.get_scheduler("default")
+
+        assert first.acquire_lock()
+        assert not second.acquire_lock()
+        first.remove_lock()
+        assert second.acquire_lock()
+
     def test_everything_on_the_timetable_runs(self, queue):
         known_since(timezone.now() - timedelta(days=8), *TIMETABLE)
         tick()
