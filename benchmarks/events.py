@@ -1,6 +1,6 @@
 """How many share events one consumer process takes in a second, from Valkey into PostgreSQL.
 
-    python benchmarks/events.py [--shares 200000] [--workers 10000] [--runs 5] [--profile FILE]
+    python -m benchmarks.events [--shares 200000] [--workers 10000] [--runs 5] [--profile FILE]
 
 Starts a durable PostgreSQL (fsync and synchronous_commit on) and a Valkey of its own, fills the stream as the pool does
 (JSON in `data`, each worker its own miner, difficulties from the real distribution), then starts one consumer and waits
@@ -15,12 +15,8 @@ import os
 import random
 import shutil
 import statistics
-import sys
 import time
-from pathlib import Path
 from threading import Thread
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bitcoingame.local.defaults import LOCAL, database_url, redis_url
 
