@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from bitcoingame.staff.actions import ActingAdmin, LineField, ReasonForm, StaffAction
 from bitcoingame.staff.pages import (
+    NOTHING,
     Section,
     join_links,
     label,
@@ -19,6 +20,7 @@ from bitcoingame.staff.pages import (
     shorten_hashrate,
     when,
 )
+from notifications.kinds import shorten
 from profiles.admin import list_audit_entries
 from profiles.staff_pages import PersonalRowsAdmin
 from social import moderation, user_admin  # noqa: F401 - registers the users' pages
@@ -61,7 +63,6 @@ ACTIONS = (
         "It leaves the public pages and nobody can join. Its members keep their seats, see it marked as suspended, "
         "and may leave. They are told.",
         "Suspended",
-        is_dangerous=True,
         icon="block",
         is_offered=lambda cooperative: cooperative.is_active,
     ),
@@ -119,7 +120,6 @@ ACTIONS = (
         "A member was removed from",
         form=MemberForm,
         is_bulk=False,
-        is_dangerous=True,
         icon="person_remove",
         is_offered=is_not_dissolved,
     ),
@@ -173,13 +173,23 @@ class CooperativeAdmin(ActingAdmin):
             "Figures",
             {
                 "fields": (
-                    ("hashrate", "best_combined_diff", "total_shares_week"),
-                    ("rank", "weekly_streak", "blocks_found"),
+                    ("hashrate", "best_difficulty"),
+                    ("rank", "shares"),
+                    ("weekly_streak", "blocks_found"),
                 )
             },
         ),
     )
-    readonly_fields = ("state", "members_of_20", "owner_link", "hashrate", "rank", "founded")
+    readonly_fields = (
+        "best_difficulty",
+        "shares",
+        "state",
+        "members_of_20",
+        "owner_link",
+        "hashrate",
+        "rank",
+        "founded",
+    )
 
     def get_search_results(self, request: HttpRequest, rows: Any, term: str) -> tuple[Any, bool]:
         return (find_cooperatives(rows, term.strip()) if term.strip() else rows), False
@@ -210,7 +220,7 @@ class CooperativeAdmin(ActingAdmin):
             label(member.role, "info") if member.is_admin else member.role,
             shorten_hashrate(member.hashrate),
             f"{member.shares_today:,}",
-            label("online", "success") if member.is_online else "—",
+            label("online", "success") if member.is_online else NOTHING,
             when(member.joined_at),
             join_links((self.action_url(name, [cooperative.pk], user_id=member.user_id), text) for name, text in links)
             if may_act
@@ -235,9 +245,17 @@ class CooperativeAdmin(ActingAdmin):
     def hashrate(self, obj: Cooperative) -> str:
         return shorten_hashrate(obj.combined_hashrate)
 
+    @display(description="Best combined difficulty")
+    def best_difficulty(self, obj: Cooperative) -> str:
+        return shorten(obj.best_combined_diff)
+
+    @display(description="Shares this week")
+    def shares(self, obj: Cooperative) -> str:
+        return f"{obj.total_shares_week:,}"
+
     @display(description="Weekly rank")
     def rank(self, obj: Cooperative) -> str:
-        return f"#{obj.weekly_rank}" if obj.weekly_rank else "—"
+        return f"#{obj.weekly_rank}" if obj.weekly_rank else NOTHING
 
     @display(description="Founded")
     def founded(self, obj: Cooperative) -> str:

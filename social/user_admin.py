@@ -9,7 +9,16 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from bitcoingame.staff.actions import ActingAdmin, StaffAction
-from bitcoingame.staff.pages import Section, label, link_to_cooperative, mask_email, shorten_hashrate, when
+from bitcoingame.staff.pages import (
+    NOTHING,
+    Section,
+    label,
+    link_to_cooperative,
+    mask_email,
+    shorten_address,
+    shorten_hashrate,
+    when,
+)
 from notifications.models import Notification
 from profiles.admin import list_audit_entries
 from profiles.models import User
@@ -29,7 +38,6 @@ ACTIONS = (
         "The user leaves their cooperative (the longest-serving member succeeds an admin), their sockets close, their "
         "sessions end and the API answers 403.",
         "Suspended",
-        is_dangerous=True,
         icon="block",
         is_offered=lambda user: user.is_active,
     ),
@@ -78,12 +86,12 @@ class SeatFilter(admin.SimpleListFilter):
 class UserAdmin(ActingAdmin):
     staff_actions = ACTIONS
     id_argument = "user_id"
-    list_display = ("name", "btc_address", "state", "cooperative", "country_code", "joined")
+    list_display = ("name", "address", "state", "cooperative", "country", "joined")
     list_filter = ("is_active", SeatFilter, "created_at")
     ordering = ("-created_at", "-id")
     search_fields = ("display_name",)
     search_help_text = "The start of a display name or of an address, or an id"
-    readonly_fields = ("name", "state", "cooperative", "joined", "privacy", "level", "records", "email")
+    readonly_fields = ("name", "country", "state", "cooperative", "joined", "privacy", "level", "records", "email")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Miners; those among the staff are for superusers."""
@@ -96,7 +104,7 @@ class UserAdmin(ActingAdmin):
         return (find_users(rows, term.strip()) if term.strip() else rows), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        person = [("name", "state"), "btc_address", ("cooperative", "country_code"), ("joined", "privacy")]
+        person = [("name", "state"), "btc_address", ("cooperative", "country"), ("joined", "privacy")]
         if request.user.is_superuser:
             person.append("email")
         return ((None, {"fields": person}), ("Game", {"fields": (("level", "records"),)}))
@@ -130,6 +138,14 @@ class UserAdmin(ActingAdmin):
     def name(self, obj: User) -> str:
         return obj.shown_name
 
+    @display(description="Address")
+    def address(self, obj: User) -> Any:
+        return shorten_address(obj.btc_address)
+
+    @display(description="Country")
+    def country(self, obj: User) -> str:
+        return obj.country_code or NOTHING
+
     @display(description="State")
     def state(self, obj: User) -> Any:
         return label("active", "success") if obj.is_active else label("suspended", "danger")
@@ -137,7 +153,7 @@ class UserAdmin(ActingAdmin):
     @display(description="Cooperative")
     def cooperative(self, obj: User) -> Any:
         seat = next(iter(obj.memberships.all()), None)
-        return link_to_cooperative(seat.cooperative_id, seat.cooperative.name) if seat else "—"
+        return link_to_cooperative(seat.cooperative_id, seat.cooperative.name) if seat else NOTHING
 
     @display(description="Joined")
     def joined(self, obj: User) -> str:

@@ -32,6 +32,7 @@ UNFOLD: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("staff/favicon.svg")},
     ],
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_HISTORY": False,
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "bitcoingame.staff.start_page.fill",
     "BORDER_RADIUS": "8px",

@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 
 MAX_COUNTED = 1000
 RECENT_ROWS = 100_000
+NOTHING = "—"
 
 
 class Section(NamedTuple):
@@ -82,7 +83,7 @@ def recent_rows(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 def link_to(obj: Model | None, text: str | None = None) -> SafeString | str:
     if obj is None:
-        return "—"
+        return NOTHING
     return _link(obj._meta.app_label, str(obj._meta.model_name), obj.pk, text or str(obj))
 
 
@@ -124,11 +125,20 @@ def label(text: str, variant: str = "") -> SafeString:
 def mask_email(email: str | None) -> str:
     """Enough to recognise one's own: a•••@example.com."""
     name, at, domain = (email or "").rpartition("@")
-    return f"{name[:1]}•••{at}{domain}" if at else "—"
+    return f"{name[:1]}•••{at}{domain}" if at else NOTHING
+
+
+def shorten_address(address: str | None) -> SafeString | str:
+    """The ends of a long address, the whole of it under the pointer."""
+    if not address:
+        return NOTHING
+    return format_html(
+        '<span class="font-mono whitespace-nowrap" title="{}">{}…{}</span>', address, address[:10], address[-6:]
+    )
 
 
 def when(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M}" if moment else "—"
+    return f"{moment.astimezone(UTC):%-d %b %Y %H:%M}" if moment else NOTHING
 
 
 def shorten_hashrate(hashrate: float) -> str:

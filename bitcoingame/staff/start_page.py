@@ -51,7 +51,13 @@ class Figure(NamedTuple):
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """settings.UNFOLD: what templates/admin/index.html shows."""
     facts: dict[str, Any] = cache.get_or_set("staff:start-page", _gather, KEPT_SECONDS) or {}
-    return {**context, "title": "Today", "figures": _figures(request, facts), "growth": facts["growth"]}
+    return {
+        **context,
+        "title": "Today",
+        "figures": _figures(request, facts),
+        "growth": facts["growth"],
+        "options": _CHART_OPTIONS,
+    }
 
 
 def _gather() -> dict[str, Any]:
@@ -71,7 +77,7 @@ def _late_jobs(now: datetime) -> list[str]:
 
 
 def _chart(rows: list[dict[str, Any]]) -> str:
-    lines = (("New users", "users", "var(--color-primary-600)"), ("New cooperatives", "cooperatives", "#64748b"))
+    bars = (("New users", "users", "var(--color-primary-600)"), ("New cooperatives", "cooperatives", "#64748b"))
     return orjson.dumps(
         {
             "labels": [f"{row['day']:%-d %b}" for row in rows],
@@ -80,9 +86,9 @@ def _chart(rows: list[dict[str, Any]]) -> str:
                     "label": title,
                     "data": [row[column] for row in rows],
                     "backgroundColor": colour,
-                    "borderColor": colour,
+                    "borderRadius": 3,
                 }
-                for title, column, colour in lines
+                for title, column, colour in bars
             ],
         }
     ).decode()
@@ -123,6 +129,19 @@ def _figures(request: HttpRequest, facts: dict[str, Any]) -> list[Figure]:
         ),
         Figure("Jobs overdue", len(late), ", ".join(late) if late else "all in time", "schedule", bool(late)),
     ]
+
+
+_CHART_OPTIONS = orjson.dumps(
+    {
+        "maintainAspectRatio": False,
+        "animation": False,
+        "plugins": {"legend": {"align": "end", "labels": {"boxWidth": 12, "color": "#9ca3af"}}},
+        "scales": {
+            "x": {"grid": {"display": False}, "ticks": {"color": "#9ca3af", "maxTicksLimit": 10, "maxRotation": 0}},
+            "y": {"beginAtZero": True, "ticks": {"color": "#9ca3af", "precision": 0}},
+        },
+    }
+).decode()
 
 
 def _list_url(request: HttpRequest, app: str, model: str, query: str = "") -> str | None:
