@@ -2,7 +2,9 @@
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from bitcoingame.api import error_response
@@ -20,6 +22,7 @@ urlpatterns = [
         SpectacularSwaggerView.as_view(url_name="schema", authentication_classes=[], permission_classes=[]),
         name="docs",
     ),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("metrics", metrics),
 ]
@@ -41,12 +44,20 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_response(NotAllowed())
+    return _refusal(request, NotAllowed())
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_response(NotFound())
+    return _refusal(request, NotFound())
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
     return error_response(Fault())
+
+
+def _refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """A page for staff, who came with a browser and a session; JSON for everybody else."""
+    if not request.path.startswith("/admin/") or not admin.site.has_permission(request):
+        return error_response(error)
+    context = {**admin.site.each_context(request), "title": "Not here", "subtitle": None, "detail": error.detail}
+    return render(request, "staff/refused.html", context, status=error.status)

@@ -103,6 +103,7 @@ class Broadcast(models.Model):
 
     class Meta:
         db_table = "broadcasts"
+        verbose_name = "announcement"
         constraints = [models.UniqueConstraint(fields=["cause"], name="a_cause_is_announced_once")]
         indexes = [
             models.Index(fields=["id"], name="idx_broadcasts_open", condition=models.Q(finished_at__isnull=True)),

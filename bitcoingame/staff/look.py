@@ -33,6 +33,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_HISTORY": False,
+    "STYLES": [lambda request: static("staff/queues.css")],
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "bitcoingame.staff.start_page.fill",
     "BORDER_RADIUS": "8px",

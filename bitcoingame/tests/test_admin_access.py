@@ -266,6 +266,20 @@ def test_nobody_locks_themselves_out(world):
     assert (ada.is_active, ada.is_superuser) == (True, True)
 
 
+def test_a_refusal_is_a_page_for_staff_and_json_for_others(world):
+    moderator = world["clients"]["moderator"]
+    for path, status, sentence in (
+        ("/admin/profiles/staffaccount/", 403, "You may not do this."),
+        ("/admin/nowhere/", 404, "Not found."),
+    ):
+        page = moderator.get(path)
+        assert (page.status_code, page["Content-Type"]) == (status, "text/html; charset=utf-8")
+        assert sentence in page.content.decode()
+        assert "Cooperatives" in page.content.decode()
+    assert moderator.get("/nowhere")["Content-Type"] == "application/json"
+    assert moderator.get("/admin")["Location"] == "/admin/"
+
+
 def wrong_password(client, address, name="mona"):
     return client.post(
         "/admin/login/", {"username": name, "password": "wrong"}, REMOTE_ADDR=address, HTTP_X_FORWARDED_FOR="9.9.9.9"

@@ -1,5 +1,7 @@
 """Events that were set aside, and the queue's pages, as superusers meet them."""
 
+import json
+
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
@@ -39,7 +41,8 @@ def test_an_event_that_fails_again_stays_and_says_why(desk):
 
 
 def test_an_event_that_can_be_handled_now_is(desk, alice):
-    payload = '{"event": "game_played", "event_id": "e1", "data": {"user_id": "%d", "game_type": "chess"}}' % alice.pk
+    data = {"user_id": str(alice.pk), "game_type": "chess"}
+    payload = json.dumps({"event": "game_played", "event_id": "e1", "data": data})
     event = SetAsideEvent.objects.create(stream=POSTED, entry="x", event="game_played", reason="?", payload=payload)
 
     response = desk.post(f"{EVENTS}act/try-again/?ids={event.pk}", {"reason": "The game is known now."})
