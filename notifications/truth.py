@@ -18,6 +18,10 @@ from psycopg_pool import AsyncConnectionPool
 MAX_CONNECTIONS = 3
 # A query takes milliseconds; one that takes this long has lost its server.
 QUERY_SECONDS = 5.0
+# Whoever waits longer for a connection asks again, which is what makes the pool try again to connect.
+WAIT_SECONDS = 1.0
+# The pool doubles its pauses for as long as it does not give up: after an outage it would sleep for as long again.
+GIVE_UP_SECONDS = 0.5
 ROWS_PER_USER = 100
 
 NOTIFICATION_COLUMNS = (
@@ -109,7 +113,8 @@ class Truth:
             kwargs=_connection_parameters(),
             min_size=1,
             max_size=MAX_CONNECTIONS,
-            timeout=QUERY_SECONDS,
+            timeout=WAIT_SECONDS,
+            reconnect_timeout=GIVE_UP_SECONDS,
             open=False,
             configure=_configure,
             check=_refuse_a_closed_one,
