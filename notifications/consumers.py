@@ -121,6 +121,7 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
 
     def _welcome(self, socket: Socket, snapshot: Snapshot) -> None:
         socket.push(encode({"type": "hello", "seq": snapshot.last_seq, "unread": snapshot.unread}))
+        socket.is_welcome = True
         since = self.scope["since"]
         if since is not None and since >= 0:
             self._resume_from(socket, since, snapshot)
@@ -168,12 +169,13 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
         if type(since) is not int or since < 0:
             _complain(socket, "Invalid since")
             return
+        self._forget_timer()
+        socket.seq = None  # what comes meanwhile is part of the replay, and not sent ahead of it
         snapshot = await self._read_snapshot(socket)
         if snapshot is not None:
             self._resume_from(socket, since, snapshot)
 
     def _resume_from(self, socket: Socket, since: int, snapshot: Snapshot) -> None:
-        self._forget_timer()
         if 0 <= snapshot.last_seq - since <= MAX_REPLAY:
             socket.user.newest = max(socket.user.newest, snapshot.last_seq)
             self.hub.go_live(socket, since)

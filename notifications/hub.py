@@ -166,7 +166,7 @@ class Hub:
             return
         frame = encode({"channel": channel, "event": event, "data": data})
         for socket in list(user.sockets):
-            if socket.seq is not None and (channel == "notifications" or channel in socket.channels):
+            if socket.is_welcome and (channel == "notifications" or channel in socket.channels):
                 socket.push(frame)
 
     def _stream(self, user: ConnectedUser, seq: int, frame: bytes) -> None:

@@ -31,7 +31,10 @@ def encode(frame: Any) -> bytes:
 
 
 class Socket:
-    """seq is the last notification queued for it, None until its start is known: it then gets nothing yet."""
+    """seq is the last notification queued for it, None while its start is not known: it then gets none.
+
+    Whatever else is published reaches it from its hello on.
+    """
 
     __slots__ = (
         "_send",
@@ -43,6 +46,7 @@ class Socket:
         "closing",
         "expires_at",
         "is_closing",
+        "is_welcome",
         "on_room",
         "sending_since",
         "seq",
@@ -56,6 +60,7 @@ class Socket:
         self.seq: int | None = None
         self.channels: frozenset[str] = frozenset()
         self.is_closing = False
+        self.is_welcome = False
         self.waiting = 0
         self.sending_since = 0.0
         self.on_room: Callable[[Socket], None] | None = None

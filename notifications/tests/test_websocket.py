@@ -1,5 +1,6 @@
 """The WebSocket as its clients meet it (spec section 9), served by a real uvicorn."""
 
+import asyncio
 import threading
 from datetime import timedelta
 from uuid import uuid4
@@ -15,9 +16,11 @@ from bitcoingame.redis import request_redis
 from conftest import access_token
 from notifications import hub
 from notifications.models import Notification, NotificationCounter
+from notifications.reading import mark_all_read
 from notifications.realtime import disconnect_user, publish
 from notifications.tests.people import tell
-from notifications.tests.sockets import Client, enter, serve, url_for
+from notifications.tests.sockets import PATIENCE, Client, enter, serve, url_for
+from notifications.truth import Truth
 from profiles import tokens
 from profiles.models import User
 
@@ -46,6 +49,18 @@ def tell_often(user, number):
 
 def publish_raw(user, message):
     request_redis().run(lambda client: client.publish(f"ws:user:{user.pk}", message))
+
+
+def held_back(read_snapshots, asked, answer):
+    """The same, but says that it was asked and waits for leave to answer."""
+
+    async def read(truth, user_ids):
+        found = await read_snapshots(truth, user_ids)
+        asked.set()
+        await asyncio.to_thread(answer.wait, PATIENCE)
+        return found
+
+    return read
 
 
 class TestConnecting:
@@ -202,6 +217,18 @@ class TestPushing:
             assert tab.read() == {"channel": "notifications", "event": "notification", "data": {"title": "theirs"}}
             assert tab.read()["data"] == {"ids": "all", "unread": 0}
 
+    def test_what_is_no_notification_arrives_from_hello_on(self, server, alice, monkeypatch):
+        """Also while the server waits for a resume: a read that is missed leaves the unread count of hello wrong."""
+        monkeypatch.setattr("notifications.consumers.RESUME_SECONDS", 60)
+        tell_often(alice, 1)
+        with enter(server, alice) as tab:
+            mark_all_read(user_id=alice.pk)
+            assert tab.read() == {
+                "channel": "notifications",
+                "event": "read",
+                "data": {"ids": "all", "unread": 0},
+            }
+
     def test_another_channel_needs_a_subscription(self, server, alice):
         message = {"channel": "mining", "event": "share", "data": 1}
         with enter(server, alice, since=0) as tab, enter(server, alice, since=0) as other:
@@ -271,6 +298,20 @@ class TestResuming:
         with enter(server, alice) as tab:
             tell_often(alice, 2)
             tab.say({"action": "resume", "since": 1})
+            assert tab.read_seqs(3) == [2, 3, 4]
+            assert tab.is_quiet()
+
+    def test_what_comes_while_the_start_is_looked_up_is_part_of_the_replay(self, server, alice, monkeypatch):
+        tell_often(alice, 3)
+        with enter(server, alice, since=3) as tab:
+            asked, answer = threading.Event(), threading.Event()
+            monkeypatch.setattr(Truth, "read_snapshots", held_back(Truth.read_snapshots, asked, answer))
+            tab.say({"action": "resume", "since": 1})
+            assert asked.wait(PATIENCE)
+            tell_often(alice, 1)
+            publish([(alice.pk, {"event": "personal_best", "data": None})])
+            assert tab.read()["event"] == "personal_best"
+            answer.set()
             assert tab.read_seqs(3) == [2, 3, 4]
             assert tab.is_quiet()
 
