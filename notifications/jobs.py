@@ -1,6 +1,7 @@
 """What the rq workers do for notifications, on demand and by the timetable."""
 
 import logging
+import time
 
 from django.utils import timezone
 
@@ -13,8 +14,10 @@ from notifications.services import deliver_batch
 logger = logging.getLogger(__name__)
 
 BROADCAST_BATCH = 1000
-# Few enough for the time a job has; also what one connection to a mail server carries.
+# What one connection to a mail server carries.
 EMAILS_PER_JOB = 100
+# With a slow service fewer: a job that runs out of its time takes an e-mail with it that nobody knows to be sent.
+SENDING_SECONDS = 120.0
 
 
 def deliver_broadcast(broadcast_id: int) -> None:
@@ -35,11 +38,14 @@ def send_due_emails() -> None:
     give_up_interrupted(now=now)
     if not has_due_emails(now=now):
         return
+    stops_at = time.monotonic() + SENDING_SECONDS
     try:
         with DjangoEmailService() as service:
             for _ in range(EMAILS_PER_JOB):
                 if not send_next_email(service, now=timezone.now()):
                     return
+                if time.monotonic() > stops_at:
+                    break
     except EmailUnavailable as error:
         logger.warning("The e-mail service cannot be reached: %s", error)
         return

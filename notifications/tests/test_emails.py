@@ -184,13 +184,14 @@ def test_many_workers_send_each_email_once(reader, at_once, mailoutbox):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_more_than_a_job_sends_are_left_to_the_next_one(reader, mailoutbox, monkeypatch, valkey):
-    monkeypatch.setattr("notifications.jobs.EMAILS_PER_JOB", 2)
+@pytest.mark.parametrize(("limit", "value", "sent"), [("EMAILS_PER_JOB", 2, 2), ("SENDING_SECONDS", -1, 1)])
+def test_more_than_a_job_sends_are_left_to_the_next_one(reader, mailoutbox, monkeypatch, valkey, limit, value, sent):
+    monkeypatch.setattr(f"notifications.jobs.{limit}", value)
     for number in range(3):
         tell(reader, cause=f"{number}", **OFFLINE)
     get_queue("default").empty()
     send_due_emails()
-    assert states() == [State.SENT, State.SENT, State.DUE]
+    assert states() == [State.SENT] * sent + [State.DUE] * (3 - sent)
     SimpleWorker([get_queue("default")], connection=get_queue("default").connection).work(burst=True)
     assert (states(), len(mailoutbox)) == ([State.SENT] * 3, 3)
 
