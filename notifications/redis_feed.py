@@ -82,7 +82,7 @@ class RedisFeed:
                 logger.log(logging.WARNING if failures == 1 else logging.DEBUG, "Redis lost: %s", error)
             finally:
                 self._forget_connection()
-            await asyncio.sleep(random.uniform(0.2, 1) * min(MAX_WAIT_SECONDS, 0.1 * 2**failures))  # noqa: S311
+            await asyncio.sleep(pause_after(failures))
 
     async def _read_until_lost(self) -> None:
         connection = await _connect()
@@ -167,6 +167,12 @@ class RedisFeed:
         for confirmation in self._confirmations.values():
             confirmation.cancel()
         self._confirmations.clear()
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until the next attempt, longer with each failure in a row."""
+    longest = MAX_WAIT_SECONDS if failures > 3 else 0.1 * 2**failures
+    return random.uniform(0.2, 1) * longest  # noqa: S311
 
 
 def _pack(*words: str | bytes) -> bytes:

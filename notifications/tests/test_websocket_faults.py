@@ -1,6 +1,8 @@
 """The promise of section 4 under fire: what was committed is what each tab received, once and in order."""
 
+import asyncio
 import random
+import socket
 import sys
 import threading
 import time
@@ -9,12 +11,15 @@ from contextlib import suppress
 
 import pytest
 from django.db import connection, transaction
+from psycopg_pool import PoolTimeout
 from websockets.exceptions import ConnectionClosed
 
 from notifications.models import Notification, NotificationCounter
+from notifications.redis_feed import pause_after
 from notifications.services import create_notification
 from notifications.tests.people import tell
 from notifications.tests.sockets import Client, enter, serve, url_for
+from notifications.truth import Truth
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,6 +149,10 @@ def test_a_process_that_starts_without_redis_serves_from_the_table_and_finds_it_
         assert tab.read_seqs(1) == [2]
 
 
+def test_the_pause_between_attempts_is_short_however_long_redis_is_away():
+    assert all(0 < pause_after(failures) <= 1 for failures in (1, 2, 3, 4, 5_000))
+
+
 def test_postgresql_may_end_every_connection(alice):
     with serve() as server, enter(server, alice, since=0) as tab:
         with connection.cursor() as cursor:
@@ -155,3 +164,27 @@ def test_postgresql_may_end_every_connection(alice):
         assert tab.read_seqs(1) == [1]
         with enter(server, alice, since=0) as second:
             assert second.read_seqs(1) == [1]
+
+
+def test_the_table_is_asked_again_as_soon_as_postgresql_is_back(alice, monkeypatch):
+    """The pool would pause for longer and longer, as for 60 s here."""
+    monkeypatch.setattr("psycopg_pool.base.AttemptWithBackoff.INITIAL_DELAY", 60)
+    asyncio.run(ask_while_postgresql_is_away_and_back(alice, monkeypatch))
+
+
+async def ask_while_postgresql_is_away_and_back(user, monkeypatch):
+    here = {key: connection.settings_dict[key] for key in ("HOST", "PORT")}
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        nowhere = {"HOST": "127.0.0.1", "PORT": unused.getsockname()[1]}
+    with monkeypatch.context() as away:
+        for key, value in nowhere.items():
+            away.setitem(connection.settings_dict, key, value)
+        truth = Truth()
+    await truth.open()
+    with pytest.raises(PoolTimeout):
+        await truth.read_snapshots([user.pk])
+    truth._pool.kwargs |= {key.lower(): value for key, value in here.items()}
+    with suppress(PoolTimeout):
+        await truth.read_snapshots([user.pk])
+    assert (await truth.read_snapshots([user.pk]))[user.pk].is_active
+    await truth.close()
