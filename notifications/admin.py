@@ -17,9 +17,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from bitcoingame.errors import DomainError
 from bitcoingame.staff.actions import LineField, ReasonForm
-from bitcoingame.staff.pages import ReadOnlyAdmin, label, when
+from bitcoingame.staff.pages import ReadOnlyAdmin, filter_by, label, when
 from notifications.announcements import announce_maintenance, count_recipients, preview_maintenance
-from notifications.models import Broadcast, Notification
+from notifications.models import TYPES, Broadcast, Notification
 from profiles.models import User
 from profiles.staff_pages import PersonalRowsAdmin
 
@@ -29,7 +29,7 @@ MAX_DESCRIPTION = 400
 @admin.register(Notification)
 class NotificationAdmin(PersonalRowsAdmin):
     list_display = ("id", "user_link", "title", "description", "is_read", "at")
-    list_filter = ("type", "read")
+    list_filter = (filter_by("type", TYPES), "read")
     fields = (
         ("user_link", "at"),
         ("type", "subtype"),

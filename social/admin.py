@@ -14,6 +14,7 @@ from bitcoingame.staff.actions import ActingAdmin, LineField, ReasonForm, StaffA
 from bitcoingame.staff.pages import (
     NOTHING,
     Section,
+    filter_by,
     join_links,
     label,
     link_to_user,
@@ -24,6 +25,7 @@ from notifications.kinds import shorten
 from profiles.admin import list_audit_entries
 from profiles.staff_pages import PersonalRowsAdmin
 from social import moderation, user_admin  # noqa: F401 - registers the users' pages
+from social.activity import TITLES
 from social.history import latest_activities
 from social.models import MAX_MEMBERS, Cooperative, UserActivity
 from social.searching import find_cooperatives
@@ -265,6 +267,6 @@ class CooperativeAdmin(ActingAdmin):
 @admin.register(UserActivity)
 class UserActivityAdmin(PersonalRowsAdmin):
     list_display = ("id", "user_link", "activity_type", "title", "at")
-    list_filter = ("activity_type",)
+    list_filter = (filter_by("activity_type", list(TITLES)),)
     fields = ("user_link", "activity_type", "title", "description", "metadata", "at")
     readonly_fields = ("user_link", "at")

@@ -71,14 +71,12 @@ class SeatFilter(admin.SimpleListFilter):
     parameter_name = "seat"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("admin", "Admin of one"), ("member", "Member of one"), ("none", "In none")]
+        return [("admin", "Admin of one"), ("member", "Member of one")]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[User]) -> QuerySet[User]:
         match self.value():
             case "admin" | "member" as role:
                 return rows.filter(memberships__role=role)
-            case "none":
-                return rows.filter(memberships__isnull=True)
         return rows
 
 

@@ -30,12 +30,14 @@ SELECT
     (SELECT count(*) FROM set_aside_events WHERE state = 'waiting') AS events_waiting
 """
 _GROWTH = """
-SELECT day::date, (
-    SELECT count(*) FROM users WHERE created_at >= day AND created_at < day + interval '1 day' AND id > 0
-) AS users, (
-    SELECT count(*) FROM cooperatives WHERE created_at >= day AND created_at < day + interval '1 day'
-) AS cooperatives
-FROM generate_series(%(first)s::timestamptz, %(today)s::timestamptz, interval '1 day') AS day ORDER BY day
+WITH founded AS (
+    SELECT created_at::date AS day, count(*) AS rows FROM cooperatives WHERE created_at >= %(first)s GROUP BY 1
+), joined AS (
+    SELECT created_at::date AS day, count(*) AS rows FROM users WHERE created_at >= %(first)s AND id > 0 GROUP BY 1
+)
+SELECT days.day::date, coalesce(joined.rows, 0) AS users, coalesce(founded.rows, 0) AS cooperatives
+FROM generate_series(%(first)s::timestamptz, %(today)s::timestamptz, interval '1 day') AS days (day)
+LEFT JOIN joined ON joined.day = days.day::date LEFT JOIN founded ON founded.day = days.day::date ORDER BY days.day
 """
 
 
