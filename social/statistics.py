@@ -16,7 +16,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from bitcoingame.weeks import utc_day, utc_hour, week_name, week_of, weeks_before
+from bitcoingame.weeks import WEEK, utc_day, utc_hour, week_name, week_of, weeks_before
 from notifications.services import PersonalNotification, create_notifications
 from social.models import CooperativeMember
 
@@ -40,6 +40,13 @@ class Refreshed(NamedTuple):
     cooperatives: int = 0
     ranks: int = 0
     told: int = 0
+
+
+class Reached(NamedTuple):
+    """A milestone: the weeks of a streak that began in `week`, or the class of ranks entered in it."""
+
+    value: int
+    week: date
 
 
 def update_cooperative_stats(*, now: datetime, since: datetime | None = None) -> Refreshed:
@@ -96,7 +103,7 @@ WITH seat AS MATERIALIZED (
            sum(best ORDER BY user_id) AS best
     FROM seat GROUP BY cooperative_id
 ), fresh AS MATERIALIZED (
-    SELECT cooperative.id, value.*,
+    SELECT cooperative.id, value.*, has_share,
            has_share AND this_week.streak IS DISTINCT FROM value.streak AS is_new_week,
            cooperative.member_count > 0 AND sample.hashrate IS NULL AS is_new_hour,
            (combined_hashrate, total_shares_week, best_combined_diff, weekly_streak)
@@ -145,10 +152,12 @@ WITH seat AS MATERIALIZED (
         best_combined_diff = fresh.best, weekly_streak = fresh.streak
     FROM fresh JOIN locked USING (id)
     WHERE cooperative.id = fresh.id AND cooperative.id BETWEEN %(first)s AND %(last)s AND fresh.is_stale
-    RETURNING cooperative.id, old.weekly_streak AS streak_before, new.weekly_streak AS streak, new.is_active
+    RETURNING cooperative.id, old.weekly_streak AS streak_before, new.weekly_streak AS streak, new.is_active,
+              fresh.streak - fresh.has_share::int AS ended_weeks
 )
 SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM written), ARRAY(
-    SELECT ARRAY[id, streak_before, streak] FROM written WHERE is_active AND streak > streak_before ORDER BY id)
+    SELECT ARRAY[id, streak_before, streak, ended_weeks] FROM written
+    WHERE is_active AND streak > streak_before ORDER BY id)
 """  # noqa: S608 - put together of constants
 
 # Only who was seated before the week ended: last week's shares of somebody who came since belong to where they were.
@@ -281,8 +290,13 @@ def _refresh_batch(*, now: datetime, today: date, week: date, first: int, last: 
     with _batch() as cursor:
         cursor.execute(_REFRESH, {"today": today, "week": week, "hour": hour, "first": first, "last": last})
         members, cooperatives, longer_streaks = cursor.fetchone()
-        reached = {pk: weeks for pk, *streaks in longer_streaks if (weeks := _milestone_between(*streaks))}
-        told = _tell_members(reached, variant="streak", value="weeks", week=week)
+        # The cause names the streak's first week: one that late shares mend on Monday is not told a second time.
+        reached = {
+            pk: Reached(weeks, week - ended_weeks * WEEK)
+            for pk, before, after, ended_weeks in longer_streaks
+            if (weeks := _milestone_between(before, after))
+        }
+        told = _tell_members(reached, variant="streak", value="weeks")
     return Refreshed(members, cooperatives, 0, told)
 
 
@@ -308,10 +322,11 @@ def _tell_ranks(week: date) -> int:
         cursor.execute(
             _ENTER_RANK_CLASSES, {"week": week, "classes": list(RANK_CLASSES), "last_class": max(RANK_CLASSES)}
         )
-        return _tell_members(dict(cursor.fetchall()), variant="rank", value="rank", week=week)
+        reached = {pk: Reached(rank_class, week) for pk, rank_class in cursor.fetchall()}
+        return _tell_members(reached, variant="rank", value="rank")
 
 
-def _tell_members(reached: dict[int, int], *, variant: str, value: str, week: date) -> int:
+def _tell_members(reached: dict[int, Reached], *, variant: str, value: str) -> int:
     """Tells the members of each cooperative in {id: what it reached}, in the caller's transaction."""
     if not reached:
         return 0
@@ -323,13 +338,11 @@ def _tell_members(reached: dict[int, int], *, variant: str, value: str, week: da
         items=[
             PersonalNotification(
                 user_id=member["user_id"],
-                cause=f"coop_{variant}:{member['cooperative_id']}:{reached[member['cooperative_id']]}:{week_name(week)}",
-                values={
-                    "cooperative": member["cooperative__name"],
-                    value: reached[member["cooperative_id"]],
-                },
+                cause=f"coop_{variant}:{member['cooperative_id']}:{milestone.value}:{week_name(milestone.week)}",
+                values={"cooperative": member["cooperative__name"], value: milestone.value},
                 variant=variant,
             )
             for member in members
+            for milestone in (reached[member["cooperative_id"]],)
         ],
     )

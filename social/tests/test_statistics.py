@@ -298,6 +298,24 @@ class TestMilestones:
         assert told(alice) == ["Hash Pirates has mined for 4 weeks in a row."]
         assert told(bob) == []
 
+    def test_a_streak_that_a_late_share_mends_is_not_told_again(self, alice):
+        cooperative = make_cooperative(alice, name="Hash Pirates")
+        seated_since(at(2026, 5, 1), alice)
+        want_coop_activity(alice)
+        CooperativeWeek.objects.create(
+            cooperative=cooperative, week=MONDAY - timedelta(weeks=1), streak=3, best_rank_class=1
+        )
+        mine(alice, MONDAY)
+        update_cooperative_stats(now=TUESDAY_NOON)
+        update_cooperative_stats(now=at(2026, 6, 15, 0, 0), since=at(2026, 6, 14, 23, 55))
+        assert stats(cooperative)["streak"] == 0
+        mine(alice, date(2026, 6, 14))
+
+        update_cooperative_stats(now=at(2026, 6, 15, 0, 5), since=at(2026, 6, 15, 0, 0))
+
+        assert stats(cooperative)["streak"] == 5
+        assert told(alice) == ["Hash Pirates has mined for 4 weeks in a row."]
+
     def test_entering_the_best_class_of_ranks_is_told_once(self, alice):
         make_cooperative(alice, name="Hash Pirates")
         want_coop_activity(alice)
