@@ -1,6 +1,7 @@
 """What time alone tells a miner: a machine fell silent, a streak is about to end, a streak goes on (spec section 4)."""
 
 from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,11 +18,11 @@ _WARNING_HOUR = 18
 def tell_silent_workers(*, now: datetime, since: datetime | None = None) -> int:
     """Takes machines without a share for over 30 minutes offline and tells their owners, once per silence.
 
-    Returns how many machines. Commits batch by batch: call it outside a transaction.
+    Returns how many silences began. Commits batch by batch: call it outside a transaction.
     """
     silent = after = 0
     while rows := _silence_batch(now, after):
-        silent += len(rows)
+        silent += sum(is_news for *_, is_news in rows)
         after = rows[-1][0]
     return silent
 
@@ -50,16 +51,20 @@ def extend_streaks(*, now: datetime, since: datetime | None = None) -> int:
     return sum(_settle_week(ended, now=week, tells=ended == ended_weeks[-1]) for ended in ended_weeks)
 
 
-# Who holds a row of these is hearing from the machine just now. A machine that nothing is heard of mines nothing.
+# Who holds a row of these is hearing from the machine just now. A machine that nothing is heard of mines nothing, also
+# one whose pool, after its silence was told, said that it connected or what its rate had been, and then no more.
 _FIND_SILENT = """
 WITH silent AS MATERIALIZED (
     SELECT id FROM workers
-    WHERE id > %(after)s AND last_share_at < %(before)s AND told_silent_since IS DISTINCT FROM last_share_at
+    WHERE id > %(after)s AND (
+        (last_share_at < %(before)s AND told_silent_since IS DISTINCT FROM last_share_at)
+        OR ((is_online OR hashrate_1h > 0) AND greatest(last_share_at, heard_at, hashrate_at) < %(before)s))
     ORDER BY id LIMIT %(size)s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE workers worker SET is_online = false, hashrate_1h = 0, told_silent_since = worker.last_share_at
 FROM silent WHERE worker.id = silent.id
-RETURNING worker.id, worker.user_id, worker.name, worker.last_share_at
+RETURNING worker.id, worker.user_id, worker.name, worker.last_share_at,
+          old.told_silent_since IS DISTINCT FROM new.told_silent_since
 """
 
 _ENDING_STREAKS = """
@@ -92,7 +97,7 @@ SELECT user_id, current_streak FROM settled ORDER BY user_id
 
 def _silence_batch(now: datetime, after: int) -> list[Any]:
     with transaction.atomic():
-        rows = sorted(_query(_FIND_SILENT, before=now - SILENCE, after=after))
+        rows = sorted(_query(_FIND_SILENT, before=now - SILENCE, after=after), key=itemgetter(0))
         create_notifications(
             kind="worker_offline",
             items=[
@@ -101,7 +106,8 @@ def _silence_batch(now: datetime, after: int) -> list[Any]:
                     cause=f"worker_offline:{worker_id}:{last_share_at.timestamp():.6f}",
                     values={"worker": name, "minutes": (now - last_share_at) // timedelta(minutes=1)},
                 )
-                for worker_id, user_id, name, last_share_at in rows
+                for worker_id, user_id, name, last_share_at, is_news in rows
+                if is_news
             ],
         )
     return rows

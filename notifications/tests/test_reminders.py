@@ -74,6 +74,30 @@ class TestSilentWorkers:
         assert tell_silent_workers(now=NOW) == 0
         assert told(alice) == []
 
+    def test_one_that_came_back_and_never_mined_does_not_stay_online(self, alice):
+        worker = rig(alice, minutes=31)
+        tell_silent_workers(now=NOW)
+        connected_at, reported_at = NOW + timedelta(minutes=5), NOW + timedelta(minutes=6)
+        Worker.objects.filter(pk=worker.pk).update(
+            is_online=True, heard_at=connected_at, hashrate_1h=5e11, hashrate_at=reported_at
+        )
+
+        tell_silent_workers(now=reported_at + timedelta(minutes=30))
+        worker.refresh_from_db()
+        assert (worker.is_online, worker.hashrate_1h) == (True, 5e11)
+
+        assert tell_silent_workers(now=reported_at + timedelta(minutes=31)) == 0
+        worker.refresh_from_db()
+        assert (worker.is_online, worker.hashrate_1h) == (False, 0)
+        assert len(told(alice)) == 1
+
+    def test_one_that_connected_and_never_had_a_share_goes_offline_untold(self, alice):
+        worker = Worker.objects.create(user=alice, name="new", is_online=True, heard_at=NOW - timedelta(minutes=31))
+
+        assert tell_silent_workers(now=NOW) == 0
+        worker.refresh_from_db()
+        assert (worker.is_online, told(alice)) == (False, [])
+
     def test_many_batches(self, alice, bob, monkeypatch):
         monkeypatch.setattr(reminders, "BATCH_SIZE", 2)
         for number in range(5):
