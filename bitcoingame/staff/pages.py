@@ -97,12 +97,6 @@ def recent_rows(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.filter(pk__gt=newest - RECENT_ROWS)
 
 
-def link_to(obj: Model | None, text: str | None = None) -> SafeString | str:
-    if obj is None:
-        return NOTHING
-    return _link(obj._meta.app_label, str(obj._meta.model_name), obj.pk, text or str(obj))
-
-
 def link_to_user(user_id: int, name: str) -> SafeString:
     return _link("profiles", "user", user_id, name)
 
