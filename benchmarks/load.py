@@ -12,6 +12,7 @@ class Load(NamedTuple):
     rate: float
     p50: float
     p99: float
+    slowest: float
     failures: int
 
 
@@ -53,9 +54,10 @@ class _Caller(asyncio.Protocol):
         self.done.set_result(None)
 
 
-def request(path: str, *, token: str | None = None) -> bytes:
+def request(path: str, *, token: str | None = None, method: str = "GET") -> bytes:
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode()
+    length = "" if method == "GET" else "Content-Length: 0\r\n"
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}{length}\r\n".encode()
 
 
 def load(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Load:
@@ -82,5 +84,6 @@ async def _load(port: int, requests: Sequence[bytes], connections: int, seconds:
         rate=len(times) / elapsed,
         p50=times[len(times) // 2] * 1000,
         p99=times[len(times) * 99 // 100] * 1000,
+        slowest=times[-1] * 1000,
         failures=sum(caller.failures for caller in callers),
     )

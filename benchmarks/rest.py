@@ -9,14 +9,15 @@ the server process itself used, PostgreSQL's not included.
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
 
@@ -26,7 +27,7 @@ from btclib.b32 import address_from_witness
 
 from benchmarks.load import load, request
 from bitcoingame.local import defaults
-from bitcoingame.local.servers import SERVERS
+from bitcoingame.local.servers import SERVERS, Server
 
 HOME = defaults.LOCAL / "benchmarks"
 PORT = 8777
@@ -92,15 +93,16 @@ def seed(cooperatives: int) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-def requests_of(cooperatives: int) -> dict[str, list[bytes]]:
+def token_of(user: int) -> str:
     from profiles.tokens import issue_pair
 
-    def token(user: int) -> str:
-        return issue_pair(
-            user_id=user, btc_address=address_of(user), family=uuid4(), refresh_jti=uuid4(), now=datetime.now(UTC)
-        ).access_token
+    return issue_pair(
+        user_id=user, btc_address=address_of(user), family=uuid4(), refresh_jti=uuid4(), now=datetime.now(UTC)
+    ).access_token
 
-    tokens = [token(user) for user in range(1, 201)]
+
+def requests_of(cooperatives: int) -> dict[str, list[bytes]]:
+    tokens = [token_of(user) for user in range(1, 201)]
     api = "/api/v1"
     return {
         "list 20 cooperatives": [request(f"{api}/cooperatives?page={page}") for page in range(1, 51)],
@@ -108,7 +110,7 @@ def requests_of(cooperatives: int) -> dict[str, list[bytes]]:
             request(f"{api}/cooperatives/{number}") for number in range(1, cooperatives, max(1, cooperatives // 500))
         ],
         "profile": [request(f"{api}/users/{address_of(user)}/profile") for user in range(1, USERS, 199)],
-        "private profile": [request(f"{api}/users/me", token=tokens[0])],
+        "one's own account": [request(f"{api}/users/me", token=tokens[0])],
         "unread-count": [request(f"{api}/notifications/unread-count", token=one) for one in tokens],
         "list 20 of 200 notifications": [request(f"{api}/notifications", token=one) for one in tokens],
         "liveness (no view)": [request("/healthz")],
@@ -136,22 +138,15 @@ def processor_seconds(process: subprocess.Popen[bytes]) -> float:
     return sum(sum(one.cpu_times()[:2]) for one in family)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--cooperatives", type=int, default=5_000)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-
+@contextmanager
+def running_service(cooperatives: int) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Server]]]:
+    """Servers, data and one web process; yields the process and the servers by the variable that names them."""
     ENVIRONMENT["JWT_PRIVATE_KEY"] = defaults.private_key()
     os.environ.update(ENVIRONMENT, DJANGO_SETTINGS_MODULE="bitcoingame.settings")
-    servers = [server(HOME, keeps_data=True) for server in SERVERS.values()]
+    servers = {variable: server(HOME, keeps_data=True) for variable, server in SERVERS.items()}
     process = None
     try:
-        for server in servers:
+        for server in servers.values():
             server.start()
         import django
 
@@ -159,15 +154,56 @@ def main() -> None:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        seed(options.cooperatives)
+        seed(cooperatives)
         process = start_server()
-        measure(process, options)
+        yield process, servers
     finally:
         if process is not None:
             process.terminate()
             process.wait(30)
-        for server in reversed(servers):
+        for server in servers.values():
+            server.thaw()
             server.stop()
+
+
+def bare_statements() -> dict[str, tuple[list[str], list[dict[str, Any]]]]:
+    """What the endpoints ask PostgreSQL, and with which parameters in turn."""
+    from profiles.selectors import _PROFILE
+    from social.selectors import _COUNT, _FIND, _LIST, _MEMBERS
+
+    pages = [{"limit": 20, "offset": 20 * page} for page in range(50)]
+    cooperatives = [{"id": number} for number in range(1, 5_000, 10)]
+    addresses = [{"address": address_of(user)} for user in range(1, USERS, 199)]
+    return {
+        "list 20 cooperatives": ([_LIST, _COUNT], pages),
+        "detail with 20 members": ([_FIND, _MEMBERS], cooperatives),
+        "profile": ([_PROFILE], addresses),
+    }
+
+
+def bare_rate(statements: list[str], parameters: list[dict[str, Any]], seconds: float) -> float:
+    """How often a second one connection answers the statements, prepared, their rows fetched."""
+    with psycopg.connect(ENVIRONMENT["DATABASE_URL"], autocommit=True) as connection:
+        cursor = connection.cursor()
+        count, until = 0, time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            for statement in statements:
+                cursor.execute(statement, parameters[count % len(parameters)], prepare=True)
+                cursor.fetchall()
+            count += 1
+    return count / seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--cooperatives", type=int, default=5_000)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    with running_service(options.cooperatives) as (process, _):
+        measure(process, options)
 
 
 def measure(process: subprocess.Popen[bytes], options: argparse.Namespace) -> None:
@@ -176,27 +212,28 @@ def measure(process: subprocess.Popen[bytes], options: argparse.Namespace) -> No
         for name, requests in requests_of(options.cooperatives).items()
         if not options.only or any(part in name for part in options.only.split(","))
     }
-    seen: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in chosen}
+    bare = bare_statements()
+    seen: dict[str, list[tuple[float, float, float, float, float]]] = {name: [] for name in chosen}
     for run in range(options.runs + 1):
         for name, requests in chosen.items():
+            seconds = options.seconds if run else 1
+            sql = bare_rate(*bare[name], seconds / 4) if name in bare else 0
             before = processor_seconds(process)
-            result = load(PORT, requests, connections=options.connections, seconds=options.seconds if run else 1)
+            result = load(PORT, requests, connections=options.connections, seconds=seconds)
             used = processor_seconds(process) - before
             if result.failures:
                 raise SystemExit(f"{name}: {result.failures} refused answers")
             if run:
-                seen[name].append((result.rate, result.rate * options.seconds / used, result.p50, result.p99))
-    print(f"| {'endpoint':30} | requests/s (low to high) | per core | p50 ms | p99 ms |")
-    print(f"|{'-' * 32}|---:|---:|---:|---:|")
+                seen[name].append((result.rate, result.rate * seconds / used, result.p50, result.p99, sql))
+    print(f"| {'endpoint':30} | requests/s (low to high) | per core | p50 ms | p99 ms | bare SQL/s |")
+    print(f"|{'-' * 32}|---:|---:|---:|---:|---:|")
     for name, rows in seen.items():
-        rates, cores, p50s, p99s = zip(*rows, strict=True)
-        middle = [statistics.median(column) for column in (rates, cores, p50s, p99s)]
+        rates, *others = zip(*rows, strict=True)
+        core, p50, p99, sql = map(statistics.median, others)
         print(
-            f"| {name:30} | {middle[0]:,.0f} ({min(rates):,.0f} to {max(rates):,.0f}) "
-            f"| {middle[1]:,.0f} | {middle[2]:.2f} | {middle[3]:.2f} |"
+            f"| {name:30} | {statistics.median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f}) "
+            f"| {core:,.0f} | {p50:.2f} | {p99:.2f} | {f'{sql:,.0f}' if sql else ''} |"
         )
-    if options.json:
-        options.json.write_text(json.dumps(seen, indent=1))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ def always(work: Callable[[], Any]) -> Work:
     return lambda *, now, since: work()
 
 
+def at_the_time(work: Callable[..., Any]) -> Work:
+    """A job to which it does not matter when it last ran."""
+    return lambda *, now, since: work(now=now)
+
+
 def in_batches(delete: Callable[..., int]) -> Work:
     """A clean-up: deletes until nothing old is left."""
 
@@ -52,7 +57,7 @@ TIMETABLE: Mapping[str, Job] = {
     "send_due_emails": Job("* * * * *", always(send_due_emails), seconds=300),
     "warn_of_ending_streaks": Job("0 18 * * 0", warn_of_ending_streaks, seconds=600),
     "extend_streaks": Job("5 0 * * 1", extend_streaks, seconds=600),
-    "delete_old_notifications": Job("10 3 * * *", in_batches(delete_old_notifications), seconds=1800),
+    "delete_old_notifications": Job("10 3 * * *", at_the_time(delete_old_notifications), seconds=1800),
     "delete_old_samples": Job("20 3 * * *", in_batches(delete_old_samples), seconds=1800),
     "purge_attempts": Job("30 3 * * *", in_batches(purge_attempts), seconds=600),
     "purge_handled_events": Job("35 3 * * *", in_batches(purge_handled), seconds=1800),

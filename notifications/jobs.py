@@ -27,9 +27,19 @@ def deliver_broadcast(broadcast_id: int) -> None:
 
 
 def resume_broadcasts() -> None:
-    """Each minute: delivers what nobody is delivering, because a worker died or Redis was down at the announcement."""
+    """Each minute: delivers what nobody is delivering, because a worker died or Redis was down at the announcement.
+
+    One that fails holds up no other; its error is raised when all have had their turn.
+    """
+    errors = []
     for broadcast_id in Broadcast.objects.filter(finished_at__isnull=True).order_by("pk").values_list("pk", flat=True):
-        deliver_broadcast(broadcast_id)
+        try:
+            deliver_broadcast(broadcast_id)
+        except Exception as error:
+            logger.exception("broadcast %s cannot be delivered", broadcast_id)
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def send_due_emails() -> None:

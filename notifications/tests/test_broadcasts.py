@@ -97,6 +97,18 @@ def test_outside_a_transaction_nothing_is_announced(alice):
     assert not Broadcast.objects.exists()
 
 
+def test_one_that_cannot_be_delivered_holds_up_no_other(alice):
+    announce("maintenance:1")
+    Broadcast.objects.update(kind="dropped_from_the_catalogue")
+    announce("maintenance:2")
+
+    with pytest.raises(NotificationMistake):
+        resume_broadcasts()
+
+    assert list(Notification.objects.values_list("user_id", "cause")) == [(alice.pk, "maintenance:2")]
+    assert list(Broadcast.objects.filter(finished_at=None).values_list("cause", flat=True)) == ["maintenance:1"]
+
+
 def test_delivery_resumes_where_it_died_and_repeats_nothing():
     users = [make_user() for _ in range(25)]
     announce()
