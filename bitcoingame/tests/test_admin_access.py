@@ -266,6 +266,18 @@ def test_nobody_locks_themselves_out(world):
     assert (ada.is_active, ada.is_superuser) == (True, True)
 
 
+def test_a_form_from_elsewhere_changes_nothing(world):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.get(username="ada"), backend="django.contrib.auth.backends.ModelBackend")
+    pirates = Cooperative.objects.get()
+
+    response = client.post(f"/admin/social/cooperative/act/suspend/?ids={pirates.pk}", {"reason": "Because."})
+
+    assert response.status_code == 403
+    pirates.refresh_from_db()
+    assert pirates.is_active
+
+
 def test_a_refusal_is_a_page_for_staff_and_json_for_others(world):
     moderator = world["clients"]["moderator"]
     for path, status, sentence in (
