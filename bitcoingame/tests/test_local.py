@@ -168,6 +168,8 @@ def test_make_run_starts_all_says_where_and_ends_all(fresh_checkout: Checkout, p
     assert "DATABASE_URL   postgresql://" in printed
     status, state = running.get("/readyz")
     del state["jobs"]
+    [sockets] = state.pop("websocket")
+    assert sockets["ready"]
     assert (status, state) == (
         200,
         {"status": "ready", "database": "up", "migrations": "applied", "redis": "up"},
