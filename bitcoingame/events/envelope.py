@@ -14,6 +14,9 @@ from bitcoingame.events.fields import Data, Malformed
 POSTED = "posted"
 """What stands for the stream of an event that came by POST."""
 
+TOO_DEEP = "(nested too deeply)"
+"""What is kept of a posted value that nests deeper than we write."""
+
 MAX_EVENT_BYTES = 256 * 1024
 EVENT_ID_LENGTH = 96
 _EARLIEST = datetime(2009, 1, 3, tzinfo=UTC).timestamp()
@@ -77,9 +80,14 @@ def read_posted(incoming: Incoming, now: float) -> Envelope:
     return Envelope(event, _read_event_id(event_id), _read_time(fields.get("ts"), now), data)
 
 
-def digest_of(fields: Any) -> str:
-    """Stands for the entry's id of a posted event: the same content, the same digest."""
-    return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def posted(fields: Any) -> Incoming:
+    """A posted event. A digest stands for an entry's id: the same content, the same digest."""
+    try:
+        return Incoming(POSTED, _digest_of(fields), fields)
+    except orjson.JSONEncodeError:
+        # orjson reads deeper nesting than it writes.
+        shallow = _without_nested(fields)
+        return Incoming(POSTED, _digest_of(shallow), shallow)
 
 
 def dump_fields(incoming: Incoming) -> str:
@@ -104,6 +112,16 @@ def position_of(stream_number: int, entry: str) -> int:
     """One number for one entry of one stream, in the order of the stream: an id is two 64-bit numbers."""
     milliseconds, _, sequence = entry.partition("-")
     return (stream_number << 128) + (int(milliseconds) << 64) + int(sequence or 0)
+
+
+def _digest_of(fields: Any) -> str:
+    return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _without_nested(fields: Any) -> Any:
+    if not isinstance(fields, dict):
+        return TOO_DEEP
+    return {name: TOO_DEEP if isinstance(value, dict | list) else value for name, value in fields.items()}
 
 
 def _escape(raw: bytes) -> str:

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from bitcoingame.api import refusals
 from bitcoingame.errors import NotSignedIn
-from bitcoingame.events.envelope import POSTED, Incoming, digest_of
+from bitcoingame.events.envelope import posted
 from bitcoingame.events.intake import take_in
 
 MAX_EVENTS = 1_000
@@ -81,7 +81,7 @@ class EventsView(APIView):
         aside for staff and hinders no other.
         """
         envelopes = _posted_envelopes(request.data)
-        outcomes = take_in([Incoming(POSTED, digest_of(envelope), envelope) for envelope in envelopes])
+        outcomes = take_in([posted(envelope) for envelope in envelopes])
         results = []
         for envelope, outcome in zip(envelopes, outcomes, strict=True):
             event_id = envelope.get("event_id") if isinstance(envelope, dict) else None

@@ -78,6 +78,17 @@ def test_each_envelope_gets_its_answer(client, alice):
     assert shares_of(alice) == 2
 
 
+@pytest.mark.parametrize("depth", [252, 253, 1000])
+def test_deep_nesting_concerns_its_own_envelope_alone(client, alice, depth):
+    deep = "[" * depth + "]" * depth
+    good = f'{{"event": "game_played", "event_id": "e2", "data": {{"user_id": {alice.pk}, "game_type": "dice"}}}}'
+    poison = f'{{"event": "share_submitted", "event_id": "e1", "data": {{"user": {deep}}}}}'
+    answer = post(client, f'{{"events": [{poison}, {deep}, {good}]}}'.encode()).json()
+    assert [result["status"] for result in answer["results"]] == ["set_aside", "set_aside", "accepted"]
+    assert [result["event_id"] for result in answer["results"]] == ["e1", None, "e2"]
+    assert SetAsideEvent.objects.count() == 2
+
+
 def test_posting_again_changes_nothing(client, alice):
     body = {"events": [share_of(alice, "e1"), share_of(alice, "e2", diff="x")]}
     post(client, body)
