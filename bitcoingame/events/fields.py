@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from bitcoingame.text import BadText, clean_line
+from profiles.addresses import parse_address
+from profiles.errors import InvalidAddress
 
 Data = Mapping[str, Any]
 
@@ -20,6 +22,7 @@ UNNAMED_WORKER = "default"
 
 _SI = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
 _ADDRESS_AND_NAME = re.compile(r"(?:bc1|[13])[0-9A-Za-z]{25,61}\.", re.IGNORECASE)
+_LIKE_AN_ADDRESS = re.compile(r"(?:bc1|[13])[0-9A-Za-z]{25,59}", re.IGNORECASE)
 
 
 class Malformed(Exception):
@@ -62,12 +65,22 @@ def _name_of_worker(worker: str, user: str) -> str:
     address = user.partition(".")[0]
     if address and address.lower() in name.lower():
         name = re.sub(re.escape(address), "", name, flags=re.IGNORECASE)
+    # Whose event came with a user_id has an address that the event need not give.
+    name = _LIKE_AN_ADDRESS.sub(_without_address, name)
     try:
         return clean_line(name.strip(". ")[:WORKER_LENGTH], minimum=0, maximum=WORKER_LENGTH)
     except BadText:
         if not name.strip(". "):
             return UNNAMED_WORKER
         raise Malformed("worker holds characters that a name may not have.") from None
+
+
+def _without_address(found: re.Match[str]) -> str:
+    try:
+        parse_address(found[0])
+    except InvalidAddress:
+        return found[0]
+    return ""
 
 
 def read_number(data: Data, name: str, *, maximum: float) -> float:

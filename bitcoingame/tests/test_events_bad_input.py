@@ -161,6 +161,23 @@ def test_a_workers_name_never_shows_an_address(alice, said, shown):
     assert Worker.objects.get().name == shown
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("{address}", "default"),
+        ("{address}_rig", "_rig"),
+        ("rig/{address}", "rig/"),
+        ("{ADDRESS}-rig", "-rig"),
+        ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "default"),
+        ("3f2a9c1b7d4e5f6a8b9c1d2e3f4a5b6c", "3f2a9c1b7d4e5f6a8b9c1d2e3f4a5b6c"),
+    ],
+)
+def test_nor_does_it_where_the_event_gives_the_users_id_alone(alice, said, shown):
+    worker = said.format(address=alice.btc_address, ADDRESS=alice.btc_address.upper())
+    happen(platform_event("share_submitted", user_id=alice.pk, worker=worker, diff=1, sdiff=2))
+    assert Worker.objects.get().name == shown
+
+
 def test_an_address_in_capitals_is_the_same_address(alice):
     happen(entry(SHARES, **GOOD | {"user": alice.btc_address.upper()}))
     assert shares_of(alice) == 1
