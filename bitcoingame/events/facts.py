@@ -70,11 +70,15 @@ class Effects:
             record_activities(self.activities)
         if self.outgoing:
             enqueue_all(self.outgoing)
-        if len(self._notifications) > 1:
+        batches = [
+            (kind, items[start : start + MAX_RECIPIENTS])
+            for kind, items in self._notifications.items()
+            for start in range(0, len(items), MAX_RECIPIENTS)
+        ]
+        if len(batches) > 1:
             self._lock_recipients()
-        for kind, items in self._notifications.items():
-            for start in range(0, len(items), MAX_RECIPIENTS):
-                create_notifications(kind=kind, items=items[start : start + MAX_RECIPIENTS])
+        for kind, batch in batches:
+            create_notifications(kind=kind, items=batch)
         for told in self._announcements:
             announce_to_everyone(kind=told.kind, cause=told.cause, variant=told.variant, **told.values)
 

@@ -1,15 +1,17 @@
 """What each event of the platform brings about."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import connection, connections, transaction
 
 from bitcoingame.events import ledger
 from bitcoingame.events.catalogue import EVENTS
 from bitcoingame.models import HandledEvent, OutgoingEvent, SetAsideEvent
-from bitcoingame.tests.platform import NOON, entry, happen, platform_event, share
+from bitcoingame.tests.platform import NOON, entry, happen, platform_event, share, wait_until
 from conftest import make_cooperative, make_user
-from notifications.models import Notification
+from notifications.models import Broadcast, Notification, NotificationCounter
 from notifications.reminders import extend_streaks
 from profiles.models import DailyShares, EarnedBadge, GameState, NotificationPreferences, Worker
 from social.models import UserActivity
@@ -263,8 +265,6 @@ def test_a_block_of_somebody_without_a_cooperative_counts_for_the_finder_alone(c
 
 
 def test_everyone_is_told_of_a_block_and_a_hidden_finder_is_not_named(alice, bob):
-    from notifications.models import Broadcast
-
     bob.public_profile = False
     bob.save()
     happen(block(alice), block(bob))
@@ -339,6 +339,35 @@ def test_a_match_is_told_to_those_it_names(alice, bob, charlie):
     assert told(charlie) == []
 
 
+def somebody_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_recipients_are_locked_in_order_however_many_matches_there_are(alice, bob, monkeypatch):
+    """Or two transactions that tell the same people would each wait for the other."""
+    monkeypatch.setattr("bitcoingame.events.facts.MAX_RECIPIENTS", 1)
+    teams = {"team_a": "Portugal", "team_b": "Japan"}
+    first, second = sorted((alice, bob), key=lambda user: user.pk)
+
+    def tell():
+        try:
+            happen(*(platform_event("match_starting", **teams, user_ids=[user.pk]) for user in (second, first)))
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as executor:
+        with transaction.atomic():
+            NotificationCounter.objects.select_for_update(no_key=True).get(pk=first.pk)
+            telling = executor.submit(tell)
+            wait_until(somebody_waits_for_a_lock)
+            NotificationCounter.objects.select_for_update(no_key=True, nowait=True).get(pk=second.pk)
+        telling.result()
+    assert told(alice) == told(bob) == [("match_starting", "Portugal against Japan is starting.")]
+
+
 @pytest.mark.parametrize(("new_rank", "is_told"), [(15, True), (5, True), (6, False), (14, False)])
 def test_a_rank_is_told_when_it_moved_by_five(alice, new_rank, is_told):
     want_everything(alice)
@@ -355,8 +384,6 @@ def test_a_lesson_is_told_to_those_who_want_lessons(alice, bob):
 
 
 def test_maintenance_is_announced_to_everyone():
-    from notifications.models import Broadcast
-
     happen(
         platform_event("maintenance", description="The pool moves.", starts_at="2026-02-01T10:00:00Z"),
         platform_event("maintenance", description="We are late."),
