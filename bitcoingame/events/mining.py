@@ -289,7 +289,7 @@ def handle_blocks(facts: Sequence[Fact[Block]], effects: Effects) -> None:
     for fact in facts:
         finder, block = finders[fact.user_id], fact.body
         effects.record(finder.pk, "block_found", height=block.height, hash=block.hash, reward_sats=block.reward_sats)
-        if finder.public_profile:
+        if finder.is_active and finder.public_profile:
             effects.announce("block_found", origin=fact.origin, finder=finder.shown_name, height=block.height)
         else:
             effects.announce("block_found", origin=fact.origin, variant="anonymous", height=block.height)

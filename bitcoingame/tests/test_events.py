@@ -272,6 +272,14 @@ def test_everyone_is_told_of_a_block_and_a_hidden_finder_is_not_named(alice, bob
     assert said == ["Alice found block #900000.", "A miner found block #900000."]
 
 
+def test_a_suspended_finder_is_not_named_either(alice):
+    alice.is_active = False
+    alice.save()
+    happen(block(alice))
+    broadcast = Broadcast.objects.get()
+    assert (broadcast.description, broadcast.metadata) == ("A miner found block #900000.", {"height": 900_000})
+
+
 def test_a_badge_is_earned_once(alice):
     badge = {"user_id": alice.pk, "badge_slug": "first_share", "badge_name": "First Share", "xp_reward": 50}
     happen(
