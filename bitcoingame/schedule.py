@@ -8,6 +8,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from bitcoingame.events.ledger import purge_handled
+from bitcoingame.events.status import heard_until
 from bitcoingame.job_runs import Job, Work, run_due_job
 from bitcoingame.limits import purge_attempts
 from notifications.jobs import resume_broadcasts, send_due_emails
@@ -34,6 +35,11 @@ def at_the_time(work: Callable[..., Any]) -> Work:
     return lambda *, now, since: work(now=now)
 
 
+def as_heard(work: Work) -> Work:
+    """A job about who is silent, as of the last event read: while shares wait unread, it is we who are deaf."""
+    return lambda *, now, since: work(now=heard_until(now), since=since)
+
+
 def in_batches(delete: Callable[..., int]) -> Work:
     """A clean-up: deletes until nothing old is left."""
 
@@ -52,7 +58,7 @@ def delete_expired_sessions(*, now: datetime, batch_size: int) -> int:
 
 TIMETABLE: Mapping[str, Job] = {
     "update_cooperative_stats": Job("*/5 * * * *", update_cooperative_stats, seconds=600),
-    "tell_silent_workers": Job("* * * * *", tell_silent_workers, seconds=300),
+    "tell_silent_workers": Job("* * * * *", as_heard(tell_silent_workers), seconds=300),
     "resume_broadcasts": Job("* * * * *", always(resume_broadcasts), seconds=600),
     "send_due_emails": Job("* * * * *", always(send_due_emails), seconds=300),
     "warn_of_ending_streaks": Job("0 18 * * 0", warn_of_ending_streaks, seconds=600),

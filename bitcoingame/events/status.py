@@ -1,5 +1,7 @@
 """What is to be seen of the consumers from outside: how far they are behind, and what they did lately."""
 
+from datetime import UTC, datetime
+from math import inf
 from typing import Any, TypedDict
 
 import orjson
@@ -62,6 +64,18 @@ def consumer_status() -> ConsumerStatus:
     }
 
 
+def heard_until(now: datetime) -> datetime:
+    """The instant up to which consumers were given all events: `now`, unless some are waiting.
+
+    Raises RedisUnavailable.
+    """
+    *answers, _ = request_redis().run(_ask)
+    behind = [group for group in map(_our_group, answers) if group and group["lag"]]
+    # An entry's id begins with the milliseconds of Unix time at which it was written.
+    read = min((int(group["last-delivered-id"].partition(b"-")[0]) / 1000 for group in behind), default=inf)
+    return now if read >= now.timestamp() else datetime.fromtimestamp(read, UTC)
+
+
 def _ask(client: Redis) -> list[Any]:
     with client.pipeline(transaction=False) as pipeline:
         for stream in STREAMS:
@@ -71,9 +85,12 @@ def _ask(client: Redis) -> list[Any]:
 
 
 def _status_of(groups: list[dict[str, Any]] | ResponseError) -> StreamStatus:
+    group = _our_group(groups)
+    return {"lag": group["lag"], "pending": group["pending"]} if group else {"lag": 0, "pending": 0}
+
+
+def _our_group(groups: list[dict[str, Any]] | ResponseError) -> dict[str, Any] | None:
     """A stream that nobody has written to yet has no groups, and is an error to Redis."""
     if isinstance(groups, list):
-        for group in groups:
-            if group["name"] == GROUP.encode():
-                return {"lag": group["lag"], "pending": group["pending"]}
-    return {"lag": 0, "pending": 0}
+        return next((group for group in groups if group["name"] == GROUP.encode()), None)
+    return None

@@ -14,10 +14,14 @@ from django.utils import timezone
 from rq import SimpleWorker
 
 from bitcoingame import job_runs, schedule, scheduler
+from bitcoingame.events.streams import GROUP
 from bitcoingame.job_runs import Job, due_jobs, job_status, next_due, run_due_job
 from bitcoingame.models import JobRun
 from bitcoingame.schedule import TIMETABLE
 from bitcoingame.scheduler import PromptWorker, TimetableScheduler
+from bitcoingame.tests.platform import redis_client
+from notifications.models import Notification
+from profiles.models import Worker
 
 NOW = datetime(2026, 6, 2, 12, 0, 30, tzinfo=UTC)
 IDS = {f"timetable-{name}" for name in TIMETABLE}
@@ -334,6 +338,29 @@ class TestScheduler:
         tick()
 
         assert listed(queue.connection) == before
+
+
+@pytest.mark.django_db
+def test_no_machine_is_silent_while_its_shares_wait_unread(valkey, alice):
+    client, stream, now = redis_client(), "mining:share_submitted", timezone.now()
+    work = TIMETABLE["tell_silent_workers"].work
+    rig = Worker.objects.create(user=alice, name="rig", is_online=True, last_share_at=now - timedelta(minutes=40))
+
+    def read_one():
+        client.xreadgroup(GROUP, "consumer", {stream: ">"}, count=1)
+
+    for minutes in (35, 20):
+        client.xadd(stream, {"event": "share"}, id=f"{int((now - timedelta(minutes=minutes)).timestamp() * 1000)}-1")
+    client.xgroup_create(stream, GROUP, id="0")
+    for _ in range(2):
+        work(now=now, since=None)
+        rig.refresh_from_db()
+        assert (rig.is_online, Notification.objects.count()) == (True, 0)
+        read_one()
+
+    work(now=now, since=None)
+    rig.refresh_from_db()
+    assert (rig.is_online, Notification.objects.get().subtype) == (False, "worker_offline")
 
 
 @pytest.mark.django_db
