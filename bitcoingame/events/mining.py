@@ -46,7 +46,8 @@ def parse_share(data: Data) -> Share:
     return Share(user, read_worker(data), diff, sdiff, accepted)
 
 
-# A worker that older news said is offline is online again. Rows new to the table have no old state and tell nobody.
+# A worker that older news said is offline is online again. One never heard before, new
+# to the table or there for its hashrate alone, tells nobody.
 _HEAR_SHARES = """
 WITH heard AS (
     INSERT INTO workers AS worker (user_id, name, is_online, last_share_at, heard_at)
@@ -57,9 +58,10 @@ WITH heard AS (
         last_share_at = greatest(worker.last_share_at, excluded.last_share_at),
         is_online = worker.is_online OR worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at,
         heard_at = greatest(worker.heard_at, excluded.heard_at)
-    RETURNING new.id, new.user_id, new.name, new.is_online, old.is_online AS was_online
+    RETURNING new.id, new.user_id, new.name, new.is_online,
+        old.heard_at IS NOT NULL AND NOT old.is_online AS was_offline
 )
-SELECT id, user_id, name FROM heard WHERE is_online AND NOT was_online
+SELECT id, user_id, name FROM heard WHERE is_online AND was_offline
 """
 _COUNT_SHARES = """
 INSERT INTO daily_shares AS counted (user_id, day, shares, best_difficulty)
@@ -144,9 +146,10 @@ WITH heard AS (
     ORDER BY user_id, name
     ON CONFLICT (user_id, name) DO UPDATE SET is_online = excluded.is_online, heard_at = excluded.heard_at
         WHERE worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at
-    RETURNING new.id, new.user_id, new.name, new.is_online, old.is_online AS was_online
+    RETURNING new.id, new.user_id, new.name, new.is_online,
+        old.heard_at IS NOT NULL AND NOT old.is_online AS was_offline
 )
-SELECT id, user_id, name FROM heard WHERE is_online AND NOT was_online
+SELECT id, user_id, name FROM heard WHERE is_online AND was_offline
 """
 
 

@@ -147,6 +147,14 @@ def test_a_share_brings_a_worker_back_as_well(alice):
     assert [kind for kind, _ in told(alice)] == ["worker_online"]
 
 
+@pytest.mark.parametrize("stream", ["mining:miner_connected", "mining:share_submitted"])
+def test_a_new_worker_whose_hashrate_came_first_does_not_mine_again(alice, stream):
+    worker = {"user": alice.btc_address, "worker": "bitaxe-1"}
+    happen(entry("mining:hashrate_update", **worker, hashrate_1h="1T"), entry(stream, **worker, diff=1, sdiff=2))
+    assert Worker.objects.get().is_online
+    assert told(alice) == []
+
+
 def test_a_worker_on_a_bad_line_is_told_of_once_an_hour(alice):
     for minute in range(0, 90, 10):
         happen(disconnect(alice, at=NOON + minute * 60), connect(alice, at=NOON + minute * 60 + 30))
