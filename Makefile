@@ -3,6 +3,7 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(shell command -v $(name))))
 RUN := .venv/bin/python
 INSTALLED := .venv/requirements-installed
+WORKERS ?= 2
 
 export ENVIRONMENT ?= development
 
@@ -24,9 +25,9 @@ $(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
 run: $(INSTALLED) ## Run everything on 127.0.0.1:8000 (PORT= moves it, SIMULATE=0 leaves the mining simulator out)
 	@exec $(RUN) -m bitcoingame.local
 
-test: $(INSTALLED) ## Run all tests; every module must be covered by 90 %
+test: $(INSTALLED) ## Run all tests, WORKERS= at a time; every module must be covered by 90 %
 	@$(RUN) -m coverage erase
-	$(RUN) -m coverage run -m pytest
+	$(RUN) -m coverage run -m pytest -n $(WORKERS) --dist loadfile
 	@$(RUN) -m coverage combine --quiet
 	@$(RUN) -m coverage json --quiet -o .local/coverage.json
 	@$(RUN) .ci/coverage_floor.py .local/coverage.json

@@ -1,12 +1,15 @@
 """The people of the tests' stories, and how they call the API."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from btclib.b32 import address_from_witness
+from django.apps import apps
+from django.contrib.auth.models import Group
 from django.db import close_old_connections, connection
 from django.utils import timezone
 from factory import Sequence
@@ -32,6 +35,12 @@ class UserFactory(DjangoModelFactory[User]):
 
 def make_user(name: str | None = None, **fields: Any) -> User:
     return UserFactory.create(display_name=name, **fields)
+
+
+def moderators() -> Group:
+    """The group that a migration makes; made again here, for tests that commit empty every table after them."""
+    import_module("social.migrations.0006_moderators").make_moderators(apps, None)
+    return Group.objects.get(name="Moderators")
 
 
 def client_of(user: User | None) -> APIClient:

@@ -95,6 +95,10 @@ def _alone(name: str) -> Iterator[bool]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, _lock_number(name)])
         (is_alone,) = cursor.fetchone()
+        # A host that vanishes closes nothing; by itself PostgreSQL would keep its lock for two hours.
+        cursor.execute(
+            "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_count', '3', false)"
+        )
     try:
         yield is_alone
     finally:

@@ -11,6 +11,7 @@ from bitcoingame.events.ledger import purge_handled
 from bitcoingame.events.status import heard_until
 from bitcoingame.job_runs import Job, Work, run_due_job
 from bitcoingame.limits import purge_attempts
+from bitcoingame.weeks import utc_day, week_of
 from notifications.jobs import resume_broadcasts, send_due_emails
 from notifications.reminders import extend_streaks, tell_silent_workers, warn_of_ending_streaks
 from notifications.retention import delete_old_notifications
@@ -40,6 +41,21 @@ def as_heard(work: Work) -> Work:
     return lambda *, now, since: work(now=heard_until(now), since=since)
 
 
+class WeekUnread(Exception):
+    """Shares of the week to settle still wait in a stream; the run fails and is tried again."""
+
+
+def when_the_week_is_heard(work: Work) -> Work:
+    """A job that settles the ISO week before: not while the consumer is behind, or late shares would not count."""
+
+    def settle(*, now: datetime, since: datetime | None) -> None:
+        if utc_day(heard_until(now)) < week_of(utc_day(now)):
+            raise WeekUnread("Events of last week wait to be read.")
+        work(now=now, since=since)
+
+    return settle
+
+
 def in_batches(delete: Callable[..., int]) -> Work:
     """A clean-up: deletes until nothing old is left."""
 
@@ -62,7 +78,7 @@ TIMETABLE: Mapping[str, Job] = {
     "resume_broadcasts": Job("* * * * *", always(resume_broadcasts), seconds=600),
     "send_due_emails": Job("* * * * *", always(send_due_emails), seconds=300),
     "warn_of_ending_streaks": Job("0 18 * * 0", warn_of_ending_streaks, seconds=600),
-    "extend_streaks": Job("5 0 * * 1", extend_streaks, seconds=600),
+    "extend_streaks": Job("5 0 * * 1", when_the_week_is_heard(extend_streaks), seconds=600),
     "delete_old_notifications": Job("10 3 * * *", at_the_time(delete_old_notifications), seconds=1800),
     "delete_old_samples": Job("20 3 * * *", in_batches(delete_old_samples), seconds=1800),
     "purge_attempts": Job("30 3 * * *", in_batches(purge_attempts), seconds=600),

@@ -35,7 +35,7 @@ DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {colum
 _PURGED = (
     ("handled_entries", "handled_at", KEPT),
     ("handled_events", "handled_at", KEPT),
-    ("set_aside_events", "set_aside_at", SET_ASIDE_KEPT),
+    ("set_aside_events", "handled_at", SET_ASIDE_KEPT),  # null while it waits for staff
     ("outgoing_events", "sent_at", SENT_KEPT),
 )
 

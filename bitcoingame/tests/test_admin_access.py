@@ -2,11 +2,10 @@
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
-from conftest import make_cooperative
+from conftest import make_cooperative, moderators
 from notifications.models import Broadcast, Notification
 from profiles.models import AuditEntry, NotificationPreferences, StaffAccount, User
 from social import moderation
@@ -64,7 +63,7 @@ def world(alice, bob, charlie):
     """One of everything a page can be of, and who may look: the names are those of URL patterns' arguments."""
     ada = User.objects.create_superuser("ada", "a long enough password", display_name="Ada")
     mona = User.objects.create_staff("mona", "a long enough password")
-    mona.groups.add(Group.objects.get(name="Moderators"))
+    mona.groups.add(moderators())
     pirates = make_cooperative(alice, bob, name="Pirates")
     NotificationPreferences.objects.filter(user=alice).update(email="alice@example.com")
     moderation.rename_cooperative(staff=mona, reason="Rude.", cooperative_id=pirates.pk, name="Sailors")
@@ -243,7 +242,7 @@ def test_a_superuser_makes_a_moderator_who_can_sign_in(world):
         "password2": "correct horse battery",
         "usable_password": "true",
         "display_name": "",
-        "groups": [Group.objects.get(name="Moderators").pk],
+        "groups": [moderators().pk],
     }
 
     response = world["clients"]["superuser"].post("/admin/profiles/staffaccount/add/", form)

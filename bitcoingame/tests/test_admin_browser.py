@@ -5,10 +5,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group
 
 from bitcoingame.tests.browser import needs_chromium, open_page
-from conftest import make_cooperative
+from conftest import make_cooperative, moderators
 from notifications.models import Broadcast, Notification
 from profiles.models import AuditEntry, NotificationPreferences, User
 from social import moderation
@@ -26,7 +25,7 @@ def staff(settings, monkeypatch):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     import_module("social.migrations.0006_moderators").make_moderators(apps, None)
     mona = User.objects.create_staff("mona", PASSWORD)
-    mona.groups.add(Group.objects.get(name="Moderators"))
+    mona.groups.add(moderators())
     return mona, User.objects.create_superuser("ada", PASSWORD)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import django_rq
@@ -17,11 +17,11 @@ from bitcoingame import job_runs, schedule, scheduler
 from bitcoingame.events.streams import GROUP
 from bitcoingame.job_runs import Job, due_jobs, job_status, next_due, run_due_job
 from bitcoingame.models import JobRun
-from bitcoingame.schedule import TIMETABLE
+from bitcoingame.schedule import TIMETABLE, WeekUnread
 from bitcoingame.scheduler import PromptWorker, TimetableScheduler
 from bitcoingame.tests.platform import redis_client
 from notifications.models import Notification
-from profiles.models import Worker
+from profiles.models import DailyShares, GameState, Worker
 
 NOW = datetime(2026, 6, 2, 12, 0, 30, tzinfo=UTC)
 IDS = {f"timetable-{name}" for name in TIMETABLE}
@@ -361,6 +361,27 @@ def test_no_machine_is_silent_while_its_shares_wait_unread(valkey, alice):
     work(now=now, since=None)
     rig.refresh_from_db()
     assert (rig.is_online, Notification.objects.get().subtype) == (False, "worker_offline")
+
+
+@pytest.mark.django_db
+def test_a_week_is_not_settled_while_its_shares_wait_unread(valkey, alice):
+    client, stream = redis_client(), "mining:share_submitted"
+    monday = datetime(2026, 6, 8, 0, 5, tzinfo=UTC)
+    work = TIMETABLE["extend_streaks"].work
+    GameState.objects.filter(user=alice).update(current_streak=10, streak_week="2026-05-25")
+    client.xadd(stream, {"event": "share"}, id=f"{int((monday - timedelta(minutes=10)).timestamp() * 1000)}-1")
+    client.xadd(stream, {"event": "share"}, id=f"{int((monday - timedelta(minutes=6)).timestamp() * 1000)}-1")
+    client.xgroup_create(stream, GROUP, id="0")
+    client.xreadgroup(GROUP, "consumer", {stream: ">"}, count=1)
+
+    with pytest.raises(WeekUnread):
+        work(now=monday, since=None)
+    assert GameState.objects.get(user=alice).current_streak == 10
+
+    client.xreadgroup(GROUP, "consumer", {stream: ">"}, count=1)
+    DailyShares.objects.create(user=alice, day=date(2026, 6, 7), shares=1)
+    work(now=monday, since=None)
+    assert GameState.objects.get(user=alice).current_streak == 11
 
 
 @pytest.mark.django_db

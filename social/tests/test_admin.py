@@ -1,7 +1,6 @@
 """Staff work in the admin: they find, act with a reason, and read what was done and what was refused."""
 
 import pytest
-from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
 from django.core.cache import cache
 from django.db import connection
@@ -9,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bitcoingame.staff import pages
-from conftest import make_cooperative, make_user
+from conftest import make_cooperative, make_user, moderators
 from profiles.models import AuditEntry, User
 from social import moderation, services
 from social.models import Cooperative, UserActivity
@@ -24,7 +23,7 @@ ACTIVITY = "/admin/social/useractivity/"
 @pytest.fixture
 def mona(db):
     moderator = User.objects.create_staff("mona")
-    moderator.groups.add(Group.objects.get(name="Moderators"))
+    moderator.groups.add(moderators())
     return moderator
 
 
