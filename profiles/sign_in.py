@@ -96,7 +96,7 @@ def verify_challenge(*, btc_address: str, signature: str, nonce: str) -> Session
         raise InvalidSignature
     now, family, jti = timezone.now(), uuid4(), uuid4()
     with transaction.atomic():
-        user, is_new = User.objects.get_or_create(btc_address=address)
+        user, is_new = User.objects.select_for_update(no_key=True).get_or_create(btc_address=address)
         _refuse_suspended(user)
         _keep_refresh_token(user, jti=jti, family=family, now=now)
         if is_new:
