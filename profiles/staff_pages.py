@@ -18,6 +18,11 @@ class PersonalRowsAdmin(ReadOnlyAdmin):
     search_fields = ("user",)
     search_help_text = "The start of a user's name or address, or an id; without it, the recent ones"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Rows of miners among the staff are for superusers, as their accounts are."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows if request.user.is_superuser else rows.filter(user__is_staff=False, user__is_superuser=False)
+
     def get_search_results(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[Any, bool]:
         term = term.strip()
         return (rows.filter(user_id__in=find_user_ids(term)) if term else recent_rows(rows)), False

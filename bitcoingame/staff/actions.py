@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.db.models import Model, QuerySet
@@ -92,6 +93,15 @@ class ActingAdmin(ReadOnlyAdmin):
             for action in self.staff_actions
             if action.is_bulk and _may(request, action)
         }
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Django's own stumbles over a tick that is no id."""
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if not _IDS.fullmatch(",".join(ticked)):
+            messages.error(request, "Choose among the rows of the list.")
+            return self._to_list()
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response
 
     def action_url(self, action: str, pks: Sequence[int], **values: Any) -> str:
         query = urlencode({"ids": ",".join(map(str, pks)), **values})

@@ -235,6 +235,62 @@ def test_moderators_do_not_see_miners_who_are_staff(world, bob):
     assert bob.is_active
 
 
+def test_moderators_do_not_see_what_miners_who_are_staff_were_told(world, alice):
+    note = Notification.objects.filter(user=alice).first()
+    note = note.pk if note else make_notification(alice)
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+
+    path = f"/admin/notifications/notification/{note}/change/"
+    assert world["clients"]["moderator"].get(path).status_code == 302
+    assert world["clients"]["superuser"].get(path).status_code == 200
+    lists = {
+        who: world["clients"][who].get(f"/admin/notifications/notification/?q={alice.pk}").context["cl"].result_count
+        for who in ("moderator", "superuser")
+    }
+    assert lists == {"moderator": 0, "superuser": Notification.objects.filter(user=alice).count()}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "profiles/user/?password__startswith=!",
+        "profiles/user/?is_superuser=1",
+        "social/cooperative/?name__regex=(",
+        "social/cooperative/?motto__contains=%00",
+        "social/cooperative/?created_at__year=99999999999",
+        "bitcoingame/setasideevent/?stream=%00",
+    ],
+)
+def test_lists_answer_their_own_filters_only(world, address):
+    assert world["clients"]["superuser"].get(f"/admin/{address}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "profiles/user/?is_active__exact=1&seat=admin&created_at__gte=2026-01-01+00:00:00%2B00:00",
+        "social/cooperative/?state=suspended&created_at__isnull=False",
+        "bitcoingame/setasideevent/?state__exact=waiting&stream=mining:block_found",
+        "notifications/notification/?type=system&read__exact=0",
+        "profiles/auditentry/?target_type=user",
+        "social/useractivity/?activity_type=coop_joined",
+    ],
+)
+def test_lists_answer_their_filters(world, address):
+    assert world["clients"]["superuser"].get(f"/admin/{address}").status_code == 200
+
+
+@pytest.mark.parametrize("tick", ["abc", "\x00", "9" * 25])
+def test_a_tick_that_is_no_row_is_refused_with_a_message(world, tick):
+    before = state()
+    response = world["clients"]["moderator"].post(
+        "/admin/social/cooperative/", {"action": "suspend", "_selected_action": [tick], "index": "0"}, follow=True
+    )
+    assert response.status_code == 200
+    assert "Choose among the rows of the list." in response.content.decode()
+    assert state() == before
+
+
 def test_a_superuser_makes_a_moderator_who_can_sign_in(world):
     form = {
         "username": "otto",
