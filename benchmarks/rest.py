@@ -169,13 +169,13 @@ def running_service(cooperatives: int) -> Iterator[tuple[subprocess.Popen[bytes]
 def bare_statements() -> dict[str, tuple[list[str], list[dict[str, Any]]]]:
     """What the endpoints ask PostgreSQL, and with which parameters in turn."""
     from profiles.selectors import _PROFILE
-    from social.selectors import _COUNT, _FIND, _LIST, _MEMBERS
+    from social.selectors import _FIND, _LIST, _MEMBERS
 
     pages = [{"limit": 20, "offset": 20 * page} for page in range(50)]
     cooperatives = [{"id": number} for number in range(1, 5_000, 10)]
     addresses = [{"address": address_of(user)} for user in range(1, USERS, 199)]
     return {
-        "list 20 cooperatives": ([_LIST, _COUNT], pages),
+        "list 20 cooperatives": ([_LIST], pages),
         "detail with 20 members": ([_FIND, _MEMBERS], cooperatives),
         "profile": ([_PROFILE], addresses),
     }

@@ -39,11 +39,11 @@ SUMMARY = (
 )
 
 # By hand, for every visitor pays for them; each order and condition stands as its index has it.
+_COUNT = "SELECT coalesce(sum(active), 0)::bigint AS total FROM cooperative_totals"
 _LIST = f"""
-SELECT {", ".join(SUMMARY)} FROM cooperatives WHERE is_active
+SELECT {", ".join(SUMMARY)}, ({_COUNT}) FROM cooperatives WHERE is_active
 ORDER BY NULLIF(weekly_rank, 0), combined_hashrate DESC, id LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608 - constants
-_COUNT = "SELECT coalesce(sum(active), 0)::bigint AS total FROM cooperative_totals"
 _FIND = f"SELECT {', '.join(SUMMARY)}, invite_code FROM cooperatives WHERE id = %(id)s AND member_count > 0"  # noqa: S608
 _MEMBERS = """
 SELECT user_id, coalesce(display_name, 'Miner-' || left(btc_address, 8)) AS display_name, hashrate, shares_today,
@@ -54,7 +54,7 @@ WHERE cooperative_id = %(id)s ORDER BY joined_at, cooperative_members.id
 
 
 def list_cooperatives(*, page: Page, search: str = "") -> tuple[list[Row], int]:
-    """One page of the active cooperatives, best rank first, and how many there are: two queries, whatever the number.
+    """One page of the active cooperatives, best rank first, and how many there are: one query, or two past the end.
 
     `search` is part of a name, whatever the case.
     """
@@ -63,7 +63,7 @@ def list_cooperatives(*, page: Page, search: str = "") -> tuple[list[Row], int]:
         rows, total = list(found.ranked().values(*SUMMARY)[page.window]), found.count()
     else:
         rows = fetch_rows(_LIST, {"limit": page.per_page, "offset": page.window.start})
-        total = fetch_rows(_COUNT, {})[0]["total"]
+        total = (rows or fetch_rows(_COUNT, {}))[0]["total"]
     return [_without_members(row) for row in rows], total
 
 
