@@ -36,7 +36,7 @@ def suspend_user(*, staff: User, reason: str, user_id: int) -> None:
 
 @transaction.atomic
 def restore_user(*, staff: User, reason: str, user_id: int) -> None:
-    """Opens a suspended account again. It has to sign in anew, and its seat is gone.
+    """Opens a suspended account again. Its sessions and its seat are gone; an access token lives out its minutes.
 
     Raises ReasonMissing, AccountNotFound, OwnAccount, AccountOfStaff, AccountNotSuspended.
     """
