@@ -4,7 +4,6 @@ import json
 import uuid
 from collections import Counter
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from profiles.management.commands.wallet import answer
 from profiles.models import RefreshToken, SignInChallenge, User
 from profiles.tests.test_tokens import forge, private_pem, public_pem
 from profiles.token_users import authenticate_token
-from social.accounts import suspend_user
 
 ALICE = Wallet.of("Alice")
 BOB = Wallet.of("Bob")
@@ -437,14 +435,6 @@ class TestAtOnce:
         assert outcomes(results) == {"ok": 20}
         assert len({result.user.pk for result in results}) == 1
         assert {result.user.pk for result in results} == {User.objects.get().pk}
-
-    def test_no_session_outlives_a_suspension_it_crossed(self, at_once) -> None:
-        user = User.objects.create(btc_address=ALICE.address())
-        staff = User.objects.create_superuser("ada")
-        suspend = partial(suspend_user, staff=staff, reason="Because.", user_id=user.pk)
-        at_once([suspend, *(partial(sign_in.verify_challenge, **proof()) for _ in range(10))])
-        assert not User.objects.get(pk=user.pk).is_active
-        assert not RefreshToken.objects.exists()
 
     def test_twenty_refreshes_of_one_token_make_one_pair_and_end_the_family(self, at_once) -> None:
         token = signed_in()["refresh_token"]
