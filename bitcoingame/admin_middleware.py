@@ -1,6 +1,6 @@
 """Django's middleware for people with a session, which only the admin has.
 
-Sessions, forms and messages cost a request to the API a seventh of its time, and it has none of them.
+The API has neither sessions, forms nor messages, and need not pay for them at every request.
 """
 
 from typing import Any

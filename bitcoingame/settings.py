@@ -144,7 +144,7 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "staff/locked_out.html"
-# A header of ours, or nothing: the admin is the one place with a session.
+# Only the admin has sessions; the API is called with a token in a header.
 SESSION_COOKIE_SAMESITE = "Lax"
 
 # Sign-in. With only the public key the service verifies the platform's tokens; with the private one it signs too.
