@@ -17,7 +17,7 @@ from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
 from profiles.models import User
-from profiles.tokens import issue_pair
+from profiles.sign_in.tokens import issue_pair
 from social.models import Cooperative
 from social.services import create_cooperative, join_cooperative
 

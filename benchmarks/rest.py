@@ -94,7 +94,7 @@ def seed(cooperatives: int) -> None:
 
 
 def token_of(user: int) -> str:
-    from profiles.tokens import issue_pair
+    from profiles.sign_in.tokens import issue_pair
 
     return issue_pair(
         user_id=user, btc_address=address_of(user), family=uuid4(), refresh_jti=uuid4(), now=datetime.now(UTC)

@@ -51,7 +51,7 @@ ENVIRONMENT = {
 }
 COMMAND = [
     *(sys.executable, "-m", "uvicorn", "bitcoingame.asgi:application", "--port", str(PORT), "--backlog", "4096"),
-    *("--ws", "notifications.socket_server:SocketProtocol", "--ws-max-size", "65536"),
+    *("--ws", "notifications.websocket.uvicorn_protocol:SocketProtocol", "--ws-max-size", "65536"),
     *("--ws-per-message-deflate", "false", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
 ]
 

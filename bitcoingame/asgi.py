@@ -1,6 +1,6 @@
 """HTTP and WebSocket on an ASGI server.
 
-`uvicorn --ws notifications.socket_server:SocketProtocol --no-access-log bitcoingame.asgi:application`
+`uvicorn --ws notifications.websocket.uvicorn_protocol:SocketProtocol --no-access-log bitcoingame.asgi:application`
 """
 
 import os
@@ -16,6 +16,6 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 
 http = get_asgi_application()
 
-from notifications.routing import lifespan, websocket  # noqa: E402 - the apps come first
+from notifications.websocket.routing import lifespan, websocket  # noqa: E402 - the apps come first
 
 application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": lifespan})

@@ -17,8 +17,8 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 
-from bitcoingame.job_runs import job_status
-from notifications.hub import hub_statuses
+from bitcoingame.core.job_runs import job_status
+from notifications.websocket.hub import hub_statuses
 
 _DATABASE_SECONDS = 2
 _REDIS_SECONDS = 0.2

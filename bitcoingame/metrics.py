@@ -8,12 +8,12 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from bitcoingame.core.job_runs import job_status
+from bitcoingame.core.redis import RedisUnavailable
 from bitcoingame.events.status import ConsumerStatus, consumer_status
-from bitcoingame.job_runs import job_status
 from bitcoingame.models import OutgoingEvent, SetAsideEvent
-from bitcoingame.redis import RedisUnavailable
-from notifications.hub import hub_statuses
 from notifications.models import Broadcast, EmailDelivery
+from notifications.websocket.hub import hub_statuses
 
 
 class SocialCollector(Collector):

@@ -7,15 +7,15 @@ from typing import Any
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from bitcoingame.core.job_runs import Job, Work, run_due_job
+from bitcoingame.core.limits import purge_attempts
+from bitcoingame.core.weeks import utc_day, week_of
 from bitcoingame.events.ledger import purge_handled
 from bitcoingame.events.status import heard_until
-from bitcoingame.job_runs import Job, Work, run_due_job
-from bitcoingame.limits import purge_attempts
-from bitcoingame.weeks import utc_day, week_of
 from notifications.jobs import resume_broadcasts, send_due_emails
 from notifications.reminders import extend_streaks, tell_silent_workers, warn_of_ending_streaks
 from notifications.retention import delete_old_notifications
-from profiles.sign_in import purge_expired
+from profiles.sign_in.sessions import purge_expired
 from social.statistics import delete_old_samples, update_cooperative_stats
 
 BATCH_SIZE = 1000

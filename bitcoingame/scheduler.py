@@ -15,7 +15,7 @@ from django_rq.queues import DjangoScheduler
 from rq import Worker
 from rq.job import Job as QueuedJob
 
-from bitcoingame.job_runs import Due, due_jobs
+from bitcoingame.core.job_runs import Due, due_jobs
 from bitcoingame.schedule import TIMETABLE
 
 logger = logging.getLogger(__name__)

@@ -67,12 +67,12 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "bitcoingame.api.LimitBody",
-    "bitcoingame.admin_middleware.Sessions",
+    "bitcoingame.core.api.refusals.LimitBody",
+    "bitcoingame.core.staff.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "bitcoingame.admin_middleware.CsrfProtection",
-    "bitcoingame.admin_middleware.Authentication",
-    "bitcoingame.admin_middleware.Messages",
+    "bitcoingame.core.staff.middleware.CsrfProtection",
+    "bitcoingame.core.staff.middleware.Authentication",
+    "bitcoingame.core.staff.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -104,7 +104,7 @@ _database = env.database_url("DATABASE_URL", _database_default)
 _pool_size = env.integer("DATABASE_POOL_SIZE", default=0, maximum=1000)
 DATABASES = {
     "default": {
-        "ENGINE": "bitcoingame.postgresql",
+        "ENGINE": "bitcoingame.core.postgresql",
         "NAME": _database.pop("dbname"),
         "USER": _database.pop("user", ""),
         "PASSWORD": _database.pop("password", ""),
@@ -138,7 +138,7 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(hours=1)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "bitcoingame.limits.storable_client_address"
+AXES_CLIENT_IP_CALLABLE = "bitcoingame.core.limits.storable_client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
@@ -176,14 +176,14 @@ if any(len(token) < 32 for token in SERVICE_TOKENS) or len(SERVICE_TOKENS) > 2:
 SOCIAL_EVENTS_MAXLEN = env.integer("SOCIAL_EVENTS_MAXLEN", default=100_000, minimum=1000)
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["profiles.authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["profiles.sign_in.bearer.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["bitcoingame.api.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["bitcoingame.api.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bitcoingame.api.AlwaysJSON",
+    "DEFAULT_RENDERER_CLASSES": ["bitcoingame.core.api.json.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["bitcoingame.core.api.json.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bitcoingame.core.api.json.AlwaysJSON",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "bitcoingame.api.exception_handler",
+    "EXCEPTION_HANDLER": "bitcoingame.core.api.refusals.exception_handler",
     "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "URL_FORMAT_OVERRIDE": None,
@@ -200,7 +200,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "bitcoingame.schema.add_shared_refusals",
+        "bitcoingame.core.api.schema.add_shared_refusals",
     ],
 }
 
@@ -254,7 +254,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"route_for_path": {"()": "bitcoingame.logs.RouteForPath"}},
+    "filters": {"route_for_path": {"()": "bitcoingame.core.logs.RouteForPath"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")},
     # Its warnings repeat the path of every 4xx, and paths hold addresses of people who chose not to be named.

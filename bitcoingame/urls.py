@@ -7,8 +7,8 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from bitcoingame.api import error_response
-from bitcoingame.errors import DomainError, NotAllowed, NotFound
+from bitcoingame.core.api.refusals import error_response
+from bitcoingame.core.errors import DomainError, NotAllowed, NotFound
 from bitcoingame.metrics import metrics
 
 urlpatterns = [

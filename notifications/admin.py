@@ -15,9 +15,9 @@ from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from bitcoingame.errors import DomainError
-from bitcoingame.staff.actions import LineField, ReasonForm
-from bitcoingame.staff.pages import ReadOnlyAdmin, filter_by, label, when
+from bitcoingame.core.errors import DomainError
+from bitcoingame.core.staff.actions import LineField, ReasonForm
+from bitcoingame.core.staff.pages import ReadOnlyAdmin, filter_by, label, when
 from notifications.announcements import announce_maintenance, count_recipients, preview_maintenance
 from notifications.models import TYPES, Broadcast, Notification
 from profiles.models import User

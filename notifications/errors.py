@@ -1,6 +1,6 @@
 """What requests are refused with, and the mistakes of code that calls: those end in a log, never in an answer."""
 
-from bitcoingame.errors import DomainError, NotFound
+from bitcoingame.core.errors import DomainError, NotFound
 
 
 class NotificationNotFound(NotFound):

@@ -5,9 +5,9 @@ import time
 
 from django.utils import timezone
 
-from bitcoingame.queue import enqueue_on_commit
-from notifications.deliveries import give_up_interrupted, has_due_emails, send_next_email
-from notifications.emails import DjangoEmailService, EmailUnavailable
+from bitcoingame.core.queue import enqueue_on_commit
+from notifications.email.deliveries import give_up_interrupted, has_due_emails, send_next_email
+from notifications.email.messages import DjangoEmailService, EmailUnavailable
 from notifications.models import Broadcast
 from notifications.services import deliver_batch
 

@@ -6,7 +6,7 @@ from functools import cache
 from string import Formatter
 from typing import Any, NamedTuple
 
-from bitcoingame.text import is_forbidden
+from bitcoingame.core.text import is_forbidden
 from notifications.errors import BadValue, MissingValue, UnknownKind, UnknownValue
 
 MAX_TITLE = 256

@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from bitcoingame.fields import CascadingKey, CascadingOneToOne
+from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
 from profiles.models import User
 
 MAX_CAUSE = 128

@@ -9,7 +9,7 @@ import orjson
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bitcoingame.redis import RedisUnavailable, request_redis
+from bitcoingame.core.redis import RedisUnavailable, request_redis
 
 logger = logging.getLogger(__name__)
 

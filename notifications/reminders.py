@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from bitcoingame.weeks import WEEK, utc_day, week_name, week_of, weeks_before
+from bitcoingame.core.weeks import WEEK, utc_day, week_name, week_of, weeks_before
 from notifications.services import PersonalNotification, create_notifications
 
 BATCH_SIZE = 1000

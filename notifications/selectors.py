@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from bitcoingame.api import Page
-from bitcoingame.database import fetch_rows
+from bitcoingame.core.paging import Page
+from bitcoingame.core.postgresql.reads import fetch_rows
 from notifications.counting import place_of, sum_by_type
 from notifications.errors import NotificationNotFound
 

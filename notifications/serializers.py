@@ -2,7 +2,8 @@
 
 from rest_framework import serializers
 
-from bitcoingame.api import IdField, PageQuery, ReadSerializer, StrictCharField
+from bitcoingame.core.api.pages import PageQuery
+from bitcoingame.core.api.serializers import IdField, ReadSerializer, StrictCharField
 from notifications.models import TYPES
 
 

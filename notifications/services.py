@@ -9,7 +9,7 @@ import orjson
 from django.db import connection, transaction
 from django.utils import timezone
 
-from bitcoingame.queue import enqueue_on_commit
+from bitcoingame.core.queue import enqueue_on_commit
 from notifications import realtime
 from notifications.errors import BadValue, NotificationMistake, TooManyRecipients
 from notifications.frames import notification_event

@@ -10,8 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bitcoingame.api import DetailBody, parsed, refusals, requested_page
-from notifications import emails, reading, selectors
+from bitcoingame.core.api.pages import requested_page
+from bitcoingame.core.api.schema import refusals
+from bitcoingame.core.api.serializers import DetailBody, parsed
+from notifications import marking, selectors
+from notifications.email import messages
 from notifications.selectors import Filters
 from notifications.serializers import (
     NotificationListOut,
@@ -20,7 +23,7 @@ from notifications.serializers import (
     UnreadCountOut,
     UnsubscribeQuery,
 )
-from profiles.authentication import UserRequest
+from profiles.sign_in.bearer import UserRequest
 
 _PAGE_HEADERS = {
     "Cache-Control": "no-store",
@@ -43,14 +46,14 @@ class NotificationViewSet(viewsets.ViewSet):
     @action(detail=True, methods=["post"])
     def read(self, request: UserRequest, pk: str) -> Response:
         """Mark one read."""
-        reading.mark_read(user_id=request.user.pk, notification_id=int(pk))
+        marking.mark_read(user_id=request.user.pk, notification_id=int(pk))
         return Response({"detail": "The notification is marked as read."})
 
     @extend_schema(request=None, responses={200: DetailBody})
     @action(detail=False, methods=["post"], url_path="read-all")
     def read_all(self, request: UserRequest) -> Response:
         """Mark all read."""
-        count = reading.mark_all_read(user_id=request.user.pk)
+        count = marking.mark_all_read(user_id=request.user.pk)
         return Response({"detail": f"{count} notification{'' if count == 1 else 's'} marked as read."})
 
     @extend_schema(responses={200: UnreadCountOut})
@@ -78,14 +81,14 @@ class UnsubscribeView(APIView):
     @extend_schema(parameters=[UnsubscribeQuery], request=None, responses={200: DetailBody, **refusals(400)})
     def post(self, request: Request) -> HttpResponse:
         """Get no more e-mail (RFC 8058); again is fine. A browser gets a page."""
-        emails.unsubscribe(user_id=_unsubscriber(request))
+        messages.unsubscribe(user_id=_unsubscriber(request))
         if "text/html" in request.headers.get("Accept", ""):
             return _page(is_done=True)
         return Response({"detail": "You will get no more e-mail."})
 
 
 def _unsubscriber(request: Request) -> int:
-    return emails.read_unsubscribe_token(parsed(UnsubscribeQuery, request.query_params)["token"])
+    return messages.read_unsubscribe_token(parsed(UnsubscribeQuery, request.query_params)["token"])
 
 
 def _page(*, is_done: bool) -> HttpResponse:

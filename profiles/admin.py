@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from bitcoingame.staff.pages import NOTHING, ReadOnlyAdmin, Section, link_to_cooperative, link_to_user, when
+from bitcoingame.core.staff.pages import NOTHING, ReadOnlyAdmin, Section, link_to_cooperative, link_to_user, when
 from profiles.audit import ACTIONS
 from profiles.models import AuditEntry, StaffAccount, User
 

@@ -5,6 +5,6 @@ class ProfilesConfig(AppConfig):
     name = "profiles"
 
     def ready(self) -> None:
-        from profiles.tokens import check_keys
+        from profiles.sign_in.tokens import check_keys
 
         check_keys()

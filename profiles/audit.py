@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from bitcoingame.text import BadText, clean_line
+from bitcoingame.core.text import BadText, clean_line
 from profiles.errors import ReasonMissing
 from profiles.models import AuditEntry, User
 

@@ -1,6 +1,6 @@
 """What sign-in and profiles refuse."""
 
-from bitcoingame.errors import DomainError, NotAllowed, NotFound, NotSignedIn
+from bitcoingame.core.errors import DomainError, NotAllowed, NotFound, NotSignedIn
 
 
 class InvalidAddress(DomainError):

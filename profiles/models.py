@@ -11,7 +11,7 @@ from django.contrib.postgres.indexes import OpClass
 from django.db import connections, models
 from django.db.models.functions import Now, Upper
 
-from bitcoingame.fields import CascadingKey, CascadingOneToOne
+from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
 
 ADDRESS_LENGTH = 62
 UNUSABLE_PASSWORD = "!"  # noqa: S105 - what Django writes where no password can match

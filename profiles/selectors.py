@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bitcoingame.database import fetch_rows
+from bitcoingame.core.postgresql.reads import fetch_rows
 from profiles.models import ADDRESS_LENGTH
 
 Row = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from bitcoingame.api import IdField, LineField, ReadSerializer, StrictBooleanField, StrictCharField
+from bitcoingame.core.api.serializers import IdField, LineField, ReadSerializer, StrictBooleanField, StrictCharField
 from profiles.models import User
 
 NAME_LENGTH = 64

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from bitcoingame.staff.pages import ReadOnlyAdmin, link_to_user, recent_rows, when
+from bitcoingame.core.staff.pages import ReadOnlyAdmin, link_to_user, recent_rows, when
 from profiles.searching import find_user_ids
 
 

@@ -6,10 +6,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bitcoingame.api import parsed, refusals
-from bitcoingame.errors import NotFound
+from bitcoingame.core.api.schema import refusals
+from bitcoingame.core.api.serializers import parsed
+from bitcoingame.core.errors import NotFound
 from profiles import services
-from profiles.authentication import UserRequest
 from profiles.models import User
 from profiles.selectors import get_public_profile, get_public_stats
 from profiles.serializers import (
@@ -21,6 +21,7 @@ from profiles.serializers import (
     me_of,
     settings_of,
 )
+from profiles.sign_in.bearer import UserRequest
 
 
 class PublicProfileView(APIView):

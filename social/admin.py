@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from bitcoingame.staff.actions import ActingAdmin, LineField, ReasonForm, StaffAction
-from bitcoingame.staff.pages import (
+from bitcoingame.core.staff.actions import ActingAdmin, LineField, ReasonForm, StaffAction
+from bitcoingame.core.staff.pages import (
     NOTHING,
     Section,
     filter_by,
@@ -24,7 +24,7 @@ from bitcoingame.staff.pages import (
 from notifications.kinds import shorten
 from profiles.admin import list_audit_entries
 from profiles.staff_pages import PersonalRowsAdmin
-from social import moderation, user_admin  # noqa: F401 - registers the users' pages
+from social import moderation
 from social.activity import TITLES
 from social.history import latest_activities
 from social.models import MAX_MEMBERS, Cooperative, UserActivity

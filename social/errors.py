@@ -1,6 +1,6 @@
 """The facts for which an action on a cooperative is refused."""
 
-from bitcoingame.errors import DomainError, NotAllowed, NotFound
+from bitcoingame.core.errors import DomainError, NotAllowed, NotFound
 
 
 class AlreadyMember(DomainError):

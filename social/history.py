@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from bitcoingame.staff.pages import Section, link_to_user, when
+from bitcoingame.core.staff.pages import Section, link_to_user, when
 from profiles.models import fallback_name
 
 # For each user the newest few by the index on (user_id, id), however long anyone's history is.

@@ -7,7 +7,7 @@ triggers of migrations 0002 and 0004, which count members, dissolve what is empt
 from django.db import models
 from django.db.models.functions import Lower, Now
 
-from bitcoingame.fields import CascadingKey
+from bitcoingame.core.postgresql.cascades import CascadingKey
 from profiles.models import User
 
 MAX_MEMBERS = 20

@@ -18,8 +18,8 @@ from social.errors import (
     MemberNotFound,
     NameUnchanged,
 )
+from social.membership import News, give_new_code, lock_cooperative, make_admin, removal_of, save, tell, unseat
 from social.models import Cooperative, CooperativeMember
-from social.steps import News, give_new_code, lock_cooperative, make_admin, removal_of, save, tell, unseat
 
 
 @transaction.atomic

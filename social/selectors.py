@@ -9,9 +9,9 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q, Value
 from django.db.models.functions import Collate, Lower
 
-from bitcoingame.api import Page
-from bitcoingame.database import fetch_rows
-from bitcoingame.weeks import utc_hour
+from bitcoingame.core.paging import Page
+from bitcoingame.core.postgresql.reads import fetch_rows
+from bitcoingame.core.weeks import utc_hour
 from social.errors import CooperativeInactive, CooperativeNotFound, InvalidInviteCode, NoCooperative
 from social.invite_codes import normalize_invite_code
 from social.models import (

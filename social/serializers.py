@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from bitcoingame.api import IdField, LineField, PageQuery, ReadSerializer, StrictCharField
+from bitcoingame.core.api.pages import PageQuery
+from bitcoingame.core.api.serializers import IdField, LineField, ReadSerializer, StrictCharField
 
 NAME_BOUNDS = {"min_length": 2, "max_length": 64}
 MOTTO_LENGTH = 256

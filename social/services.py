@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db import transaction
 
-from bitcoingame.outbox import enqueue_outgoing
+from bitcoingame.core.outbox import enqueue_outgoing
 from notifications.services import create_notification
 from profiles.models import User
 from social.activity import record_activity
@@ -23,8 +23,18 @@ from social.errors import (
     UseLeaveEndpoint,
 )
 from social.invite_codes import generate_invite_code, normalize_invite_code
+from social.membership import (
+    give_new_code,
+    leave,
+    lock_cooperative,
+    lock_user,
+    removal_of,
+    save,
+    take_seat,
+    tell,
+    unseat,
+)
 from social.models import MAX_MEMBERS, Cooperative, CooperativeMember
-from social.steps import give_new_code, leave, lock_cooperative, lock_user, removal_of, save, take_seat, tell, unseat
 
 KEEP: Final = object()
 """The value of an argument that leaves the field as it is, where None clears it."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from bitcoingame.weeks import WEEK, utc_day, utc_hour, week_name, week_of, weeks_before
+from bitcoingame.core.weeks import WEEK, utc_day, utc_hour, week_name, week_of, weeks_before
 from notifications.services import PersonalNotification, create_notifications
 from social.models import CooperativeMember
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from rest_framework.request import Request
 
-from bitcoingame.limits import client_address, refund_attempt, spend_attempt
+from bitcoingame.core.limits import client_address, refund_attempt, spend_attempt
 from social.errors import CooperativeInactive, InvalidInviteCode
 
 

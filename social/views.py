@@ -11,8 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bitcoingame.api import DetailBody, PageQuery, parsed, refusals, requested_page
-from profiles.authentication import UserRequest
+from bitcoingame.core.api.pages import PageQuery, requested_page
+from bitcoingame.core.api.schema import refusals
+from bitcoingame.core.api.serializers import DetailBody, parsed
+from profiles.sign_in.bearer import UserRequest
 from social import selectors, services
 from social.errors import CooperativeNotFound
 from social.permissions import IsCooperativeAdmin

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bitcoingame.events import game, mining
-from bitcoingame.events.facts import Effects, Fact
+from bitcoingame.events.effects import Effects, Fact
 from bitcoingame.events.fields import Data, Malformed
 
 

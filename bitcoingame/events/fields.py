@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from bitcoingame.text import BadText, clean_line
-from profiles.addresses import parse_address
+from bitcoingame.core.text import BadText, clean_line
 from profiles.errors import InvalidAddress
+from profiles.sign_in.addresses import parse_address
 
 Data = Mapping[str, Any]
 

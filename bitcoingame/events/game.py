@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from bitcoingame.events.facts import Effects, Fact, execute, fetch
+from bitcoingame.core.weeks import WEEK, utc_day, week_name, week_of
+from bitcoingame.events.effects import Effects, Fact, execute, fetch
 from bitcoingame.events.fields import Data, Malformed, read_ids, read_line, read_user, read_whole
-from bitcoingame.weeks import WEEK, utc_day, week_name, week_of
 
 RANKS_WORTH_TELLING = 5
 MAX_MATCH_USERS = 10_000

@@ -14,12 +14,12 @@ from django.db import IntegrityError, InterfaceError, InternalError, Operational
 from django.db.models import F
 from django.db.models.functions import Now
 
-from bitcoingame.database import violated_constraint
-from bitcoingame.errors import NotFound
+from bitcoingame.core.errors import NotFound
+from bitcoingame.core.postgresql.constraints import violated_constraint
 from bitcoingame.events import ledger
 from bitcoingame.events.catalogue import EVENTS, FREQUENT, name_of_event
+from bitcoingame.events.effects import Effects, Fact
 from bitcoingame.events.envelope import POSTED, Incoming, dump_fields, load_fields, read_entry, read_posted
-from bitcoingame.events.facts import Effects, Fact
 from bitcoingame.events.fields import Malformed
 from bitcoingame.events.game import NOBODY
 from bitcoingame.events.people import find_users, forget_users

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from bitcoingame.events.catalogue import STREAMS
+from bitcoingame.events.effects import execute, fetch
 from bitcoingame.events.envelope import position_of
-from bitcoingame.events.facts import execute, fetch
 
 KEPT = timedelta(days=30)
 """How long a repetition is recognised; far longer than Redis keeps an entry that nobody acknowledged."""

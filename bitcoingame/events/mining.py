@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from bitcoingame.events.facts import Effects, Fact, execute, fetch, numbers, texts
+from bitcoingame.events.effects import Effects, Fact, execute, fetch, numbers, texts
 from bitcoingame.events.fields import (
     MAX_DIFFICULTY,
     MAX_ID,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from bitcoingame.events.facts import fetch, texts
+from bitcoingame.events.effects import fetch, texts
 
 MAX_REMEMBERED: Final = 200_000
 

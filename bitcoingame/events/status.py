@@ -8,9 +8,9 @@ import orjson
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from bitcoingame.core.redis import request_redis
 from bitcoingame.events.catalogue import STREAMS
 from bitcoingame.events.streams import GROUP
-from bitcoingame.redis import request_redis
 
 HEARTBEATS = "social:consumers"
 HEARTBEAT_SECONDS = 5

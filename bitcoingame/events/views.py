@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bitcoingame.api import refusals
-from bitcoingame.errors import NotSignedIn
+from bitcoingame.core.api.schema import refusals
+from bitcoingame.core.errors import NotSignedIn
 from bitcoingame.events.envelope import posted
 from bitcoingame.events.intake import take_in
 

@@ -19,7 +19,7 @@ def main() -> None:
         access_log=False,  # a WebSocket's URL may hold a token
         log_level="warning",
         timeout_graceful_shutdown=5,
-        ws="notifications.socket_server:SocketProtocol",
+        ws="notifications.websocket.uvicorn_protocol:SocketProtocol",
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
     )

@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from bitcoingame.database import fetch_rows
-from bitcoingame.job_runs import due_jobs
+from bitcoingame.core.job_runs import due_jobs
+from bitcoingame.core.postgresql.reads import fetch_rows
 from bitcoingame.schedule import TIMETABLE
 
 KEPT_SECONDS = 30

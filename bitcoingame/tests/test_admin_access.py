@@ -5,13 +5,13 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
+from bitcoingame.staff.users import UserAdmin
 from conftest import make_cooperative, moderators
 from notifications.models import Broadcast, Notification
 from profiles.models import AuditEntry, NotificationPreferences, StaffAccount, User
 from social import moderation
 from social.admin import CooperativeAdmin
 from social.models import Cooperative, CooperativeMember, UserActivity
-from social.user_admin import UserAdmin
 
 pytestmark = pytest.mark.django_db
 

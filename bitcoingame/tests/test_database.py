@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from bitcoingame.database import fetch_rows
+from bitcoingame.core.postgresql.reads import fetch_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

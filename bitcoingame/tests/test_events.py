@@ -364,7 +364,7 @@ def somebody_waits_for_a_lock():
 @pytest.mark.django_db(transaction=True)
 def test_recipients_are_locked_in_order_however_many_matches_there_are(alice, bob, monkeypatch):
     """Or two transactions that tell the same people would each wait for the other."""
-    monkeypatch.setattr("bitcoingame.events.facts.MAX_RECIPIENTS", 1)
+    monkeypatch.setattr("bitcoingame.events.effects.MAX_RECIPIENTS", 1)
     teams = {"team_a": "Portugal", "team_b": "Japan"}
     first, second = sorted((alice, bob), key=lambda user: user.pk)
 

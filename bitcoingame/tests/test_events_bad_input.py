@@ -6,7 +6,7 @@ import orjson
 import pytest
 from django.db import connection
 
-from bitcoingame.errors import NotFound
+from bitcoingame.core.errors import NotFound
 from bitcoingame.events import intake
 from bitcoingame.events.catalogue import EVENTS, STREAMS
 from bitcoingame.events.intake import try_again

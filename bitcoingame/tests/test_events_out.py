@@ -5,11 +5,11 @@ import pytest
 from django.db import connection, transaction
 from redis.exceptions import RedisError
 
+from bitcoingame.core.outbox import enqueue_outgoing
 from bitcoingame.events import relay
 from bitcoingame.events.consumer import Consumer
 from bitcoingame.events.relay import STREAM, relay_outgoing
 from bitcoingame.models import OutgoingEvent
-from bitcoingame.outbox import enqueue_outgoing
 from bitcoingame.tests.platform import redis_client, wait_until
 from bitcoingame.tests.test_events_consumer import running
 from conftest import make_cooperative

@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 from redis.exceptions import ResponseError
 
-from bitcoingame import redis as module
-from bitcoingame.redis import ImpatientRedis, RedisUnavailable, request_redis
+from bitcoingame.core import redis as module
+from bitcoingame.core.redis import ImpatientRedis, RedisUnavailable, request_redis
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from rq import SimpleWorker
 
-from bitcoingame import job_runs, schedule, scheduler
+from bitcoingame import schedule, scheduler
+from bitcoingame.core import job_runs
+from bitcoingame.core.job_runs import Job, due_jobs, job_status, next_due, run_due_job
 from bitcoingame.events.streams import GROUP
-from bitcoingame.job_runs import Job, due_jobs, job_status, next_due, run_due_job
 from bitcoingame.models import JobRun
 from bitcoingame.schedule import TIMETABLE, WeekUnread
 from bitcoingame.scheduler import PromptWorker, TimetableScheduler

@@ -18,10 +18,10 @@ from django.utils import timezone
 from rq import SimpleWorker
 
 from bitcoingame import scheduler
-from bitcoingame.job_runs import due_jobs, job_status
+from bitcoingame.core.job_runs import due_jobs, job_status
+from bitcoingame.core.weeks import utc_day
 from bitcoingame.models import JobRun
 from bitcoingame.schedule import TIMETABLE
-from bitcoingame.weeks import utc_day
 from conftest import make_cooperative, make_user
 from notifications.models import Notification
 from profiles.models import DailyShares, NotificationPreferences, Worker

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from bitcoingame.fields import add_cascade
+from bitcoingame.core.postgresql.cascades import add_cascade
 
 # text_numbers[i] says which of the texts recipients[i] gets.
 #

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
-from bitcoingame.redis import _connect
+from bitcoingame.core.redis import _connect
 from profiles.models import User
 
 

@@ -22,7 +22,7 @@ PATIENCE = 15
 
 def settings_of_the_server() -> dict[str, Any]:
     return {
-        "ws": "notifications.socket_server:SocketProtocol",
+        "ws": "notifications.websocket.uvicorn_protocol:SocketProtocol",
         "ws_per_message_deflate": False,
         "ws_max_size": 64 * 1024,
         "access_log": False,

@@ -16,9 +16,9 @@ from django_rq import get_queue
 from rq import SimpleWorker
 
 from conftest import client_of, make_user
-from notifications import emails
-from notifications.deliveries import give_up_interrupted, send_next_email
-from notifications.emails import DjangoEmailService, EmailRefused, EmailUncertain, unsubscribe_path
+from notifications.email import messages
+from notifications.email.deliveries import give_up_interrupted, send_next_email
+from notifications.email.messages import DjangoEmailService, EmailRefused, EmailUncertain, unsubscribe_path
 from notifications.jobs import resume_broadcasts, send_due_emails
 from notifications.models import EmailDelivery, Notification
 from notifications.services import announce_to_everyone
@@ -343,7 +343,7 @@ def test_news_of_three_days_ago_is_not_sent(reader, mailoutbox):
     ],
 )
 def test_what_the_services_errors_mean(error, kind, is_final):
-    outcome = emails._as_outcome(error)
+    outcome = messages._as_outcome(error)
     assert type(outcome) is kind
     assert getattr(outcome, "is_final", None) is is_final
 
@@ -382,7 +382,7 @@ def test_the_pages_button_unsubscribes_and_says_so(reader):
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("token", ["", "x", "1", "1:x", "\x00", "a" * 200, "{own}x", "2{own}"])
 def test_other_tokens_change_nothing(reader, method, token):
-    own = emails._signer().sign(str(reader.pk))
+    own = messages._signer().sign(str(reader.pk))
     send = getattr(client_of(None), method)
     answer = send("/api/v1/email/unsubscribe", query_params={"token": token.format(own=own)})
     assert answer.status_code == 400

@@ -7,7 +7,7 @@ import pytest
 import redis
 from django.conf import settings
 
-from bitcoingame import redis as bitcoingame_redis
+from bitcoingame.core import redis as bitcoingame_redis
 from notifications import realtime
 from notifications.realtime import disconnect_user, publish
 

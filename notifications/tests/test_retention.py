@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from conftest import client_of, make_user
 from notifications.errors import NotificationNotFound
+from notifications.marking import mark_all_read, mark_read
 from notifications.models import Notification
-from notifications.reading import mark_all_read, mark_read
 from notifications.retention import delete_old_notifications
 from notifications.selectors import count_unread
 from notifications.services import PersonalNotification, create_notifications

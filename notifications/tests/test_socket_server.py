@@ -9,11 +9,11 @@ import psutil
 import pytest
 
 from conftest import access_token
-from notifications import hub
 from notifications.realtime import publish
-from notifications.sockets import MAX_WAITING, Socket
 from notifications.tests.people import tell
 from notifications.tests.sockets import enter, serve
+from notifications.websocket import hub
+from notifications.websocket.sockets import MAX_WAITING, Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -138,7 +138,7 @@ class TestWithoutTheShortCut:
         assert (tab.is_closing, tab.waiting) == (True, 0)
 
     async def test_a_server_that_cannot_even_close_is_left_alone(self, monkeypatch):
-        monkeypatch.setattr("notifications.sockets.CLOSE_SECONDS", 0.01)
+        monkeypatch.setattr("notifications.websocket.sockets.CLOSE_SECONDS", 0.01)
 
         async def serve_one():
             tab = self.make_socket(lambda event: asyncio.Event().wait())

@@ -11,18 +11,18 @@ from django.utils import timezone
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from bitcoingame.core.redis import request_redis
 from bitcoingame.health import readyz
-from bitcoingame.redis import request_redis
 from conftest import access_token
-from notifications import hub
+from notifications.marking import mark_all_read
 from notifications.models import Notification, NotificationCounter
-from notifications.reading import mark_all_read
 from notifications.realtime import disconnect_user, publish
 from notifications.tests.people import tell
 from notifications.tests.sockets import PATIENCE, Client, enter, serve, url_for
-from notifications.truth import Truth
-from profiles import tokens
+from notifications.websocket import hub
+from notifications.websocket.tables import Truth
 from profiles.models import User
+from profiles.sign_in import tokens
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,7 +92,7 @@ class TestConnecting:
     def test_a_user_the_platform_has_just_introduced_is_welcome(self, server, alice, settings, monkeypatch):
         url = url_for(server, alice)
         alice.delete()
-        monkeypatch.setattr("profiles.token_users.can_sign", lambda: False)
+        monkeypatch.setattr("profiles.sign_in.token_users.can_sign", lambda: False)
         with Client(url) as tab:
             assert tab.read() == {"type": "hello", "seq": 1, "unread": 1}
         assert User.objects.count() == 1
@@ -219,7 +219,7 @@ class TestPushing:
 
     def test_what_is_no_notification_arrives_from_hello_on(self, server, alice, monkeypatch):
         """Also while the server waits for a resume: a read that is missed leaves the unread count of hello wrong."""
-        monkeypatch.setattr("notifications.consumers.RESUME_SECONDS", 60)
+        monkeypatch.setattr("notifications.websocket.consumers.RESUME_SECONDS", 60)
         tell_often(alice, 1)
         with enter(server, alice) as tab:
             mark_all_read(user_id=alice.pk)
@@ -293,7 +293,7 @@ class TestResuming:
             assert tab.read_seqs(1) == [3]
 
     def test_what_comes_between_hello_and_resume_is_not_sent_ahead(self, server, alice, monkeypatch):
-        monkeypatch.setattr("notifications.consumers.RESUME_SECONDS", 60)
+        monkeypatch.setattr("notifications.websocket.consumers.RESUME_SECONDS", 60)
         tell_often(alice, 2)
         with enter(server, alice) as tab:
             tell_often(alice, 2)

@@ -15,11 +15,11 @@ from psycopg_pool import PoolTimeout
 from websockets.exceptions import ConnectionClosed
 
 from notifications.models import Notification, NotificationCounter
-from notifications.redis_feed import pause_after
 from notifications.services import create_notification
 from notifications.tests.people import tell
 from notifications.tests.sockets import Client, enter, serve, url_for
-from notifications.truth import Truth
+from notifications.websocket.redis_feed import pause_after
+from notifications.websocket.tables import Truth
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,8 +5,8 @@ import pytest
 from bitcoingame.local.wallet import Wallet
 from conftest import access_token, client_of
 from notifications.models import Notification
-from profiles import sign_in
 from profiles.models import User
+from profiles.sign_in import sessions
 
 pytestmark = pytest.mark.django_db
 
@@ -14,8 +14,8 @@ ALICE = Wallet.of("Alice")
 
 
 def sign_in_with_wallet():
-    made = sign_in.create_challenge(btc_address=ALICE.address())
-    return sign_in.verify_challenge(
+    made = sessions.create_challenge(btc_address=ALICE.address())
+    return sessions.verify_challenge(
         btc_address=ALICE.address(), signature=ALICE.sign(made.message), nonce=made.nonce
     ).user
 
@@ -31,7 +31,7 @@ def test_the_first_sign_in_with_a_wallet():
 
 def test_the_first_sight_of_the_platforms_token(monkeypatch):
     token = access_token(User(pk=4_000_000, btc_address=ALICE.address()))
-    monkeypatch.setattr("profiles.token_users.can_sign", lambda: False)
+    monkeypatch.setattr("profiles.sign_in.token_users.can_sign", lambda: False)
     client = client_of(None)
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
 

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from bitcoingame.fields import add_cascade
+from bitcoingame.core.postgresql.cascades import add_cascade
 
 BRING_ROWS = """
 CREATE FUNCTION users_bring_their_settings() RETURNS trigger LANGUAGE plpgsql AS $$

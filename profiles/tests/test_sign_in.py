@@ -13,12 +13,12 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from bitcoingame.local.wallet import Wallet
-from profiles import sign_in, tokens
+from bitcoingame.management.commands.wallet import answer
 from profiles.errors import AccountSuspended, InvalidToken, TokenExpired
-from profiles.management.commands.wallet import answer
 from profiles.models import RefreshToken, SignInChallenge, User
+from profiles.sign_in import sessions, tokens
+from profiles.sign_in.token_users import authenticate_token
 from profiles.tests.test_tokens import forge, private_pem, public_pem
-from profiles.token_users import authenticate_token
 
 ALICE = Wallet.of("Alice")
 BOB = Wallet.of("Bob")
@@ -148,7 +148,7 @@ class TestVerify:
         assert get_me(body["access_token"]).json() == body["user"]
 
     def test_the_first_sign_in_begins_the_account_and_the_next_finds_it(self) -> None:
-        first, second = (sign_in.verify_challenge(**proof()) for _ in range(2))
+        first, second = (sessions.verify_challenge(**proof()) for _ in range(2))
         assert first.user == second.user == User.objects.get()
         assert not User.objects.get().has_usable_password()
 
@@ -412,7 +412,7 @@ def test_the_daily_purge_deletes_what_has_expired_in_batches() -> None:
         expires_at = now - timedelta(minutes=age)
         RefreshToken.objects.create(jti=uuid.uuid4(), family=uuid.uuid4(), user=user, expires_at=expires_at)
         SignInChallenge.objects.create(nonce_digest=bytes([age]), btc_address="", message="", expires_at=expires_at)
-    assert [sign_in.purge_expired(now=now, batch_size=2) for _ in range(3)] == [4, 2, 0]
+    assert [sessions.purge_expired(now=now, batch_size=2) for _ in range(3)] == [4, 2, 0]
     assert (RefreshToken.objects.count(), SignInChallenge.objects.count()) == (2, 2)
 
 
@@ -425,30 +425,30 @@ def outcomes(results: list[Any]) -> Counter[str]:
 class TestAtOnce:
     def test_twenty_verifies_of_one_nonce_let_one_in(self, at_once) -> None:
         body = proof()
-        results = at_once([lambda: sign_in.verify_challenge(**body)] * 20)
+        results = at_once([lambda: sessions.verify_challenge(**body)] * 20)
         assert outcomes(results) == {"ok": 1, "invalid_nonce": 19}
         assert (User.objects.count(), RefreshToken.objects.count()) == (1, 1)
 
     def test_twenty_first_sign_ins_make_one_user(self, at_once) -> None:
         bodies = [proof() for _ in range(20)]
-        results = at_once([lambda body=body: sign_in.verify_challenge(**body) for body in bodies])
+        results = at_once([lambda body=body: sessions.verify_challenge(**body) for body in bodies])
         assert outcomes(results) == {"ok": 20}
         assert len({result.user.pk for result in results}) == 1
         assert {result.user.pk for result in results} == {User.objects.get().pk}
 
     def test_twenty_refreshes_of_one_token_make_one_pair_and_end_the_family(self, at_once) -> None:
         token = signed_in()["refresh_token"]
-        results = at_once([lambda: sign_in.refresh(refresh_token=token)] * 20)
+        results = at_once([lambda: sessions.refresh(refresh_token=token)] * 20)
         assert outcomes(results) == {"ok": 1, "invalid_token": 19}
         assert not RefreshToken.objects.exists()
-        winner = next(result for result in results if isinstance(result, sign_in.Session))
+        winner = next(result for result in results if isinstance(result, sessions.Session))
         with pytest.raises(InvalidToken):
-            sign_in.refresh(refresh_token=winner.tokens.refresh_token)
+            sessions.refresh(refresh_token=winner.tokens.refresh_token)
 
     def test_a_logout_leaves_no_token_behind_however_a_refresh_crosses_it(self, at_once) -> None:
         tokens_to_end = [signed_in()["refresh_token"] for _ in range(10)]
-        calls = [lambda token=token: sign_in.refresh(refresh_token=token) for token in tokens_to_end]
-        calls += [lambda token=token: sign_in.logout(token=token) for token in tokens_to_end]
+        calls = [lambda token=token: sessions.refresh(refresh_token=token) for token in tokens_to_end]
+        calls += [lambda token=token: sessions.logout(token=token) for token in tokens_to_end]
         at_once(calls)
         assert not RefreshToken.objects.exists()
 

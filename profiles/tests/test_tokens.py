@@ -18,8 +18,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bitcoingame.local.wallet import Wallet
-from profiles import tokens
 from profiles.errors import InvalidToken, TokenExpired
+from profiles.sign_in import tokens
 
 ADDRESS = Wallet.of("Alice").address()
 

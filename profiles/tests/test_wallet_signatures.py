@@ -10,9 +10,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bitcoingame.local.wallet import Wallet
-from profiles.addresses import normalize_address, parse_address
 from profiles.errors import InvalidAddress
-from profiles.wallet_signatures import MAX_SIGNATURE_LENGTH, verify_bip322, verify_signature
+from profiles.sign_in.addresses import normalize_address, parse_address
+from profiles.sign_in.wallet_signatures import MAX_SIGNATURE_LENGTH, verify_bip322, verify_signature
 
 VECTORS = Path(os.environ.get("VECTORS_DIR") or settings.BASE_DIR.parent / "shared" / "vectors")
 ALICE = Wallet.of("Alice")

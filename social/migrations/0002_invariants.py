@@ -6,7 +6,7 @@ never half of a concurrent change; the comparison at commit then sees every chan
 
 from django.db import migrations
 
-from bitcoingame.fields import add_cascade
+from bitcoingame.core.postgresql.cascades import add_cascade
 
 COUNT_MEMBERS = """
 CREATE FUNCTION count_members_of(touched bigint[]) RETURNS void LANGUAGE plpgsql AS $$

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bitcoingame.staff import pages
+from bitcoingame.core.staff import pages
 from conftest import make_cooperative, make_user, moderators
 from profiles.models import AuditEntry, User
 from social import moderation, services

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from bitcoingame.limits import purge_attempts
+from bitcoingame.core.limits import purge_attempts
 from bitcoingame.models import AttemptCounter
 from conftest import client_of, make_cooperative, make_user
 from social.tests.test_cooperatives_api import URL, refusal

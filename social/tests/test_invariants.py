@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
-from bitcoingame.database import violated_constraint
+from bitcoingame.core.postgresql.constraints import violated_constraint
 from conftest import make_cooperative, make_user
 from social.models import Cooperative, CooperativeMember, CooperativeTotal
 

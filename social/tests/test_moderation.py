@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from bitcoingame.errors import DomainError
+from bitcoingame.core.errors import DomainError
+from bitcoingame.staff import accounts
 from conftest import client_of, make_cooperative, make_user
 from notifications.models import Notification
 from profiles.errors import (
@@ -17,7 +18,7 @@ from profiles.errors import (
     ReasonMissing,
 )
 from profiles.models import AuditEntry, NotificationPreferences, RefreshToken, User
-from social import accounts, moderation, services
+from social import moderation, services
 from social.errors import (
     AlreadyCooperativeAdmin,
     CooperativeAlreadySuspended,
@@ -253,7 +254,7 @@ def test_a_suspended_user_leaves_and_is_shut_out(
 @pytest.fixture
 def disconnected():
     """The user ids whose sockets were told to close, in order."""
-    from bitcoingame.redis import request_redis
+    from bitcoingame.core.redis import request_redis
 
     with request_redis().run(lambda client: client).pubsub() as channel:
         channel.subscribe("ws:control")

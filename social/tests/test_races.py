@@ -7,11 +7,11 @@ import pytest
 from django.db import connection, transaction
 
 from bitcoingame.local.wallet import Wallet
+from bitcoingame.staff.accounts import suspend_user
 from conftest import make_cooperative, make_user
-from profiles import sign_in
 from profiles.models import RefreshToken, User
+from profiles.sign_in import sessions
 from social import services
-from social.accounts import suspend_user
 from social.errors import AlreadyMember, CooperativeFull, MemberNotFound, NameTaken, NotAMember
 from social.models import Cooperative, CooperativeMember, UserActivity
 
@@ -200,14 +200,14 @@ def somebody_waits():
 def test_no_session_outlives_a_suspension_it_crossed(at_once):
     wallet = Wallet.of("Alice")
     user = make_user(btc_address=wallet.address())
-    challenges = [sign_in.create_challenge(btc_address=wallet.address()) for _ in range(10)]
+    challenges = [sessions.create_challenge(btc_address=wallet.address()) for _ in range(10)]
     signed = [(challenge.nonce, wallet.sign(challenge.message)) for challenge in challenges]
     suspend = partial(suspend_user, staff=User.objects.create_superuser("ada"), reason="Because.", user_id=user.pk)
 
     at_once(
         [suspend]
         + [
-            partial(sign_in.verify_challenge, btc_address=wallet.address(), signature=signature, nonce=nonce)
+            partial(sessions.verify_challenge, btc_address=wallet.address(), signature=signature, nonce=nonce)
             for nonce, signature in signed
         ]
     )

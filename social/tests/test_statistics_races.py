@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from bitcoingame.weeks import utc_day
+from bitcoingame.core.weeks import utc_day
 from conftest import make_cooperative, make_user
 from profiles.models import DailyShares, Worker
 from social import services, statistics

@@ -1,0 +1,86 @@
+"""Bounded attempts, counted in PostgreSQL: exact under concurrency, indifferent to Redis and to forged headers."""
+
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any, cast
+
+from django.db import connection
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from bitcoingame.core.errors import TooManyAttempts
+
+WINDOW_SECONDS = 3600
+
+# One statement counts the attempt against every key, in key order so that two requests never wait for each other.
+# A key whose window has passed starts a new one.
+_SPEND = """
+INSERT INTO attempt_counters AS counter (key, count, window_ends_at)
+SELECT key, 1, statement_timestamp() + make_interval(secs => %(seconds)s) FROM unnest(%(keys)s::text[]) key ORDER BY key
+ON CONFLICT (key) DO UPDATE SET
+    count = CASE WHEN counter.window_ends_at <= statement_timestamp() THEN 1 ELSE counter.count + 1 END,
+    window_ends_at = CASE WHEN counter.window_ends_at <= statement_timestamp()
+                          THEN excluded.window_ends_at ELSE counter.window_ends_at END
+RETURNING key, count, ceil(extract(epoch FROM window_ends_at - statement_timestamp()))::int
+"""
+_REFUND = """
+UPDATE attempt_counters SET count = count - 1 WHERE key IN (
+    SELECT key FROM attempt_counters WHERE key = ANY(%(keys)s) AND count > 0 ORDER BY key FOR UPDATE)
+"""
+_PURGE = """
+DELETE FROM attempt_counters WHERE key IN (
+    SELECT key FROM attempt_counters WHERE window_ends_at < %(now)s LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def spend_attempt(limits: Mapping[str, int]) -> None:
+    """Counts one attempt against each key of {key: attempts per hour}.
+
+    Counting comes before the attempt, so that however many arrive at once, no more than the limit get through.
+    Raises TooManyAttempts, leaving the counts as they were. Call it outside the attempt's transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SPEND, {"keys": sorted(limits), "seconds": WINDOW_SECONDS})
+        counts = cursor.fetchall()
+    waits = [wait for key, count, wait in counts if count > limits[key]]
+    if waits:
+        refund_attempt(limits)
+        raise TooManyAttempts(max(1, *waits))
+
+
+def refund_attempt(limits: Mapping[str, int]) -> None:
+    """Takes back one attempt that turned out not to count."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REFUND, {"keys": sorted(limits)})
+
+
+def purge_attempts(*, now: Any, batch_size: int) -> int:
+    """Deletes up to batch_size counters whose window is over; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PURGE, {"now": now, "batch_size": batch_size})
+        return int(cursor.rowcount)
+
+
+def client_address(request: Request) -> str:
+    """The address the request came from, as our own proxies saw it (TRUSTED_PROXIES); one IPv6 /64 is one client.
+
+    A server that listens on IPv6 writes IPv4 clients as ::ffff:1.2.3.4, which are not one network.
+    """
+    text = BaseThrottle().get_ident(request) or ""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text[:64]
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def storable_client_address(request: HttpRequest) -> str | None:
+    """`client_address` for a column of addresses: of an IPv6 /64 its first one. None for what is no address."""
+    text = client_address(cast(Request, request)).partition("/")[0]
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None

@@ -1,0 +1,384 @@
+"""All WebSockets of this process, and how each gets every notification once, in order and soon (spec section 4).
+
+Redis says what is new at once (redis_feed); the tables say what is true (truth). A notification that is a socket's
+next goes straight out; anything else makes its user lag, and laggards are read from the table. Once a second one query
+finds the laggards nobody told of, and the users who may not be connected any more.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import orjson
+
+from notifications.frames import notification_event
+from notifications.realtime import CONTROL_CHANNEL, USER_CHANNEL
+from notifications.websocket.close_codes import CloseCode
+from notifications.websocket.redis_feed import RedisFeed
+from notifications.websocket.sockets import CHANNELS, Send, Socket, Write, encode
+from notifications.websocket.tables import Missing, Served, Snapshot, Truth
+
+logger = logging.getLogger(__name__)
+
+MAX_SOCKETS_PER_USER = 5
+MAX_MESSAGE_BYTES = 64 * 1024
+CHECK_SECONDS = 1.0
+SEND_SECONDS = 5.0
+STALLED_SECONDS = 10.0
+CONFIRM_SECONDS = 0.3
+# Sockets that connect within this time share a query.
+GATHER_SECONDS = 0.01
+USERS_PER_SNAPSHOT_QUERY = 500
+USERS_PER_READ = 100
+
+
+class TooManySockets(Exception):
+    pass
+
+
+class ConnectedUser:
+    """newest is the highest seq anybody told of; it may be wrong, the table decides."""
+
+    __slots__ = ("channel", "id", "newest", "sockets")
+
+    def __init__(self, user_id: int) -> None:
+        self.id = user_id
+        self.channel = f"{USER_CHANNEL}{user_id}".encode()
+        self.newest = 0
+        self.sockets: list[Socket] = []
+
+
+class Hub:
+    """One for each event loop. Whatever part of it fails is started again; `status()` tells how it is."""
+
+    def __init__(self) -> None:
+        self._users: dict[bytes, ConnectedUser] = {}
+        self._truth = Truth()
+        self._feed = RedisFeed(self._on_message, self._on_connected)
+        self._snapshots: list[tuple[int, asyncio.Future[Snapshot | None]]] = []
+        self._laggards: dict[ConnectedUser, None] = {}
+        self._check_now = asyncio.Event()
+        self._snapshots_wanted = asyncio.Event()
+        self._laggards_wanted = asyncio.Event()
+        self._parts: list[asyncio.Task[None]] = []
+        self._checked_at = time.monotonic()
+        self._counts = {"restarts": 0, "dropped_messages": 0, "table_reads": 0, "closed_slow": 0, "failed_checks": 0}
+
+    async def start(self) -> None:
+        await self._truth.open()
+        self._feed.subscribe(CONTROL_CHANNEL.encode())
+        parts = (self._feed.run, self._check_for_ever, self._take_snapshots_for_ever, self._catch_up_for_ever)
+        self._parts = [asyncio.create_task(self._keep_running(part), name=part.__name__) for part in parts]
+
+    async def stop(self) -> None:
+        """Close every socket so that its client comes back, and end."""
+        for socket in self._all_sockets():
+            socket.close(CloseCode.TRY_LATER)
+        for part in self._parts:
+            part.cancel()
+        closing = [socket.closing for socket in self._all_sockets() if socket.closing]
+        await asyncio.gather(*self._parts, *closing, return_exceptions=True)
+        await self._truth.close()
+
+    def status(self) -> dict[str, Any]:
+        """For probes and metrics, from any thread. Ready means that the check of every second has not stopped."""
+        age = time.monotonic() - self._checked_at
+        return {
+            "ready": age < STALLED_SECONDS,
+            "sockets": sum(len(user.sockets) for user in list(self._users.values())),
+            "users": len(self._users),
+            "redis_connected": self._feed.is_connected,
+            "redis_connections": self._feed.connections,
+            "messages": self._feed.received,
+            "faults": self._feed.faults,
+            "seconds_since_check": round(age, 3),
+            **self._counts,
+        }
+
+    # Joining and leaving
+
+    async def join(self, *, user_id: int, send: Send, write: Write | None, expires_at: float) -> Socket:
+        """A socket that counts among the user's five but gets nothing until `go_live`. Raises TooManySockets."""
+        channel = f"{USER_CHANNEL}{user_id}".encode()
+        user = self._users.get(channel)
+        if user is None:
+            user = self._users[channel] = ConnectedUser(user_id)
+            confirmed = self._feed.subscribe(channel)
+        elif sum(not socket.is_closing for socket in user.sockets) >= MAX_SOCKETS_PER_USER:
+            raise TooManySockets
+        else:
+            confirmed = None
+        socket = Socket(user=user, send=send, write=write, expires_at=expires_at)
+        user.sockets.append(socket)
+        if confirmed is not None:
+            await asyncio.wait([confirmed], timeout=CONFIRM_SECONDS)
+        return socket
+
+    def leave(self, socket: Socket) -> None:
+        socket.discard()
+        user = socket.user
+        with suppress(ValueError):
+            user.sockets.remove(socket)
+        if not user.sockets and self._users.get(user.channel) is user:
+            del self._users[user.channel]
+            self._laggards.pop(user, None)
+            self._feed.unsubscribe(user.channel)
+
+    async def read_snapshot(self, user_id: int) -> Snapshot | None:
+        """The user's state as of now, read together with others'. Raises as Truth does."""
+        future: asyncio.Future[Snapshot | None] = asyncio.get_running_loop().create_future()
+        self._snapshots.append((user_id, future))
+        self._snapshots_wanted.set()
+        return await future
+
+    def go_live(self, socket: Socket, since: int) -> None:
+        """From now on the socket gets everything after `since`, in order."""
+        socket.seq = since
+        socket.on_room = self._catch_up_later
+        self._catch_up_later(socket)
+
+    # What Redis says
+
+    def _on_connected(self) -> None:
+        self._check_now.set()
+
+    def _on_message(self, channel: bytes, message: bytes) -> None:
+        envelope = _parse(message)
+        if envelope is None:
+            self._counts["dropped_messages"] += 1
+        elif user := self._users.get(channel):
+            self._tell(user, envelope)
+        elif channel == CONTROL_CHANNEL.encode():
+            self._obey(envelope)
+
+    def _tell(self, user: ConnectedUser, envelope: dict[str, Any]) -> None:
+        event, data = envelope["event"], envelope["data"]
+        channel = envelope.get("channel", "notifications")
+        seq = data.get("seq") if event == "notification" and isinstance(data, dict) else None
+        if type(seq) is int:
+            self._stream(user, seq, _frame(event, data))
+            return
+        frame = encode({"channel": channel, "event": event, "data": data})
+        for socket in list(user.sockets):
+            if socket.is_welcome and (channel == "notifications" or channel in socket.channels):
+                socket.push(frame)
+
+    def _stream(self, user: ConnectedUser, seq: int, frame: bytes) -> None:
+        user.newest = max(user.newest, seq)
+        for socket in list(user.sockets):
+            if socket.seq is None or socket.seq >= seq:
+                continue
+            if socket.seq == seq - 1 and socket.has_room:
+                socket.push(frame)
+                socket.seq = seq
+            else:
+                self._catch_up_later(socket)
+
+    def _obey(self, envelope: dict[str, Any]) -> None:
+        if envelope["event"] == "disconnect":
+            user = self._users.get(f"{USER_CHANNEL}{envelope['data']['user_id']}".encode())
+            self._close_all(user, CloseCode.SIGN_IN_AGAIN)
+
+    def _close_all(self, user: ConnectedUser | None, code: CloseCode) -> None:
+        for socket in list(user.sockets) if user else ():
+            socket.close(code)
+
+    # What the tables say
+
+    def _catch_up_later(self, socket: Socket) -> None:
+        """Reads for this socket what it lacks, once it has room for it."""
+        if socket.seq is not None and socket.seq < socket.user.newest and socket.has_room and not socket.is_closing:
+            self._laggards[socket.user] = None
+            self._laggards_wanted.set()
+
+    async def _catch_up_for_ever(self) -> None:
+        while True:
+            await self._laggards_wanted.wait()
+            self._laggards_wanted.clear()
+            while self._laggards:
+                users = list(islice(self._laggards, USERS_PER_READ))
+                for user in users:
+                    del self._laggards[user]
+                await self._catch_up(users)
+
+    async def _catch_up(self, users: list[ConnectedUser]) -> None:
+        since = {user.id: lowest for user in users if (lowest := _lowest_seq(user)) is not None}
+        if not since:
+            return
+        try:
+            missing = await self._truth.read_missing(since)
+        except Exception as error:
+            # The check finds these users again.
+            logger.warning("PostgreSQL did not answer a read: %s", error)
+            return
+        self._counts["table_reads"] += len(since)
+        for user in users:
+            if user.id in missing:
+                self._deliver(user, since[user.id], missing[user.id])
+
+    def _deliver(self, user: ConnectedUser, since: int, missing: Missing) -> None:
+        rows = [(row["seq"], encode(_notification_frame(row))) for row in missing.rows]
+        if missing.is_complete:
+            user.newest = max(missing.last_seq, *(socket.seq or 0 for socket in user.sockets), 0)
+        for socket in list(user.sockets):
+            if socket.seq is not None and socket.seq >= since:
+                self._deliver_to(socket, rows, missing)
+
+    def _deliver_to(self, socket: Socket, rows: list[tuple[int, bytes]], missing: Missing) -> None:
+        for seq, frame in rows:
+            if socket.seq is None or seq <= socket.seq:
+                continue
+            if not socket.has_room:
+                return
+            socket.push(frame)
+            socket.seq = seq
+        if missing.is_complete and socket.seq is not None:
+            socket.seq = max(socket.seq, missing.last_seq)
+        self._catch_up_later(socket)
+
+    async def _take_snapshots_for_ever(self) -> None:
+        while True:
+            await self._snapshots_wanted.wait()
+            self._snapshots_wanted.clear()
+            await asyncio.sleep(GATHER_SECONDS)
+            while self._snapshots:
+                batch = self._snapshots[:USERS_PER_SNAPSHOT_QUERY]
+                del self._snapshots[:USERS_PER_SNAPSHOT_QUERY]
+                await self._answer_snapshots(batch)
+
+    async def _answer_snapshots(self, batch: list[tuple[int, asyncio.Future[Snapshot | None]]]) -> None:
+        try:
+            found = await self._truth.read_snapshots([user_id for user_id, _ in batch])
+        except Exception as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for user_id, future in batch:
+            if not future.done():
+                future.set_result(found.get(user_id))
+
+    async def _check_for_ever(self) -> None:
+        while True:
+            started_at = time.monotonic()
+            self._check_now.clear()
+            self._close_overdue()
+            try:
+                await self._check()
+            except Exception as error:
+                self._counts["failed_checks"] += 1
+                logger.warning("PostgreSQL did not answer the check: %s", error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.1, CHECK_SECONDS - (time.monotonic() - started_at))):
+                    await self._check_now.wait()
+
+    async def _check(self) -> None:
+        served = [Served(user.id, *span) for user in self._users.values() if (span := _span(user))]
+        changed = await self._truth.find_changed(served) if served else []
+        self._checked_at = time.monotonic()
+        asked = {user_id: highest for user_id, _, highest in served}
+        for user_id, is_active, last_seq, unread in changed:
+            user = self._users.get(f"{USER_CHANNEL}{user_id}".encode())
+            if user is None:
+                continue
+            if not is_active:
+                self._close_all(user, CloseCode.SIGN_IN_AGAIN)
+            elif last_seq < asked[user_id]:
+                self._start_over(user, last_seq, unread)
+            user.newest = max(user.newest, last_seq)
+            for socket in user.sockets:
+                self._catch_up_later(socket)
+
+    def _start_over(self, user: ConnectedUser, last_seq: int, unread: int) -> None:
+        """The table holds less than was sent: a restored database, or somebody published what never was."""
+        user.newest = last_seq
+        for socket in user.sockets:
+            if socket.seq is not None and socket.seq > last_seq:
+                socket.push(encode({"type": "reset", "seq": last_seq, "unread": unread}))
+                socket.seq = last_seq
+
+    def _close_overdue(self) -> None:
+        now, monotonic = time.time(), time.monotonic()
+        for socket in self._all_sockets():
+            if socket.expires_at <= now:
+                socket.close(CloseCode.SIGN_IN_AGAIN)
+            elif socket.sending_since and monotonic - socket.sending_since > SEND_SECONDS:
+                self._counts["closed_slow"] += 1
+                socket.close(CloseCode.TOO_SLOW)
+
+    def _all_sockets(self) -> list[Socket]:
+        return [socket for user in self._users.values() for socket in user.sockets]
+
+    async def _keep_running(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            try:
+                await part()
+            except Exception:
+                self._counts["restarts"] += 1
+                logger.exception("%s failed and is started again", part.__name__)
+            await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311
+
+
+def _parse(message: bytes) -> dict[str, Any] | None:
+    """The envelope, or None for what is none."""
+    if len(message) > MAX_MESSAGE_BYTES:
+        return None
+    try:
+        envelope = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("event"), str) or "data" not in envelope:
+        return None
+    channel = envelope.get("channel", "notifications")
+    return envelope if isinstance(channel, str) and channel in CHANNELS else None
+
+
+def _notification_frame(row: dict[str, Any]) -> dict[str, Any]:
+    return {"channel": "notifications", **notification_event(row)}
+
+
+def _frame(event: str, data: Any) -> bytes:
+    return encode({"channel": "notifications", "event": event, "data": data})
+
+
+def _span(user: ConnectedUser) -> tuple[int, int] | None:
+    seqs = [socket.seq for socket in user.sockets if socket.seq is not None and not socket.is_closing]
+    return (min(seqs), max(seqs)) if seqs else None
+
+
+def _lowest_seq(user: ConnectedUser) -> int | None:
+    """Where to read from: full sockets read later, when they have room."""
+    return min((socket.seq for socket in user.sockets if socket.seq is not None and socket.has_room), default=None)
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = WeakKeyDictionary()
+
+
+async def running_hub() -> Hub:
+    """This event loop's hub; the first caller starts it."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = loop.create_task(_start())
+    return await _hubs[loop]
+
+
+async def stop_hub() -> None:
+    if hub := _hubs.pop(asyncio.get_running_loop(), None):
+        await (await hub).stop()
+
+
+def hub_statuses() -> list[dict[str, Any]]:
+    """Of this process: none where no WebSocket is served, usually one."""
+    return [starting.result().status() for starting in list(_hubs.values()) if starting.done()]
+
+
+async def _start() -> Hub:
+    hub = Hub()
+    await hub.start()
+    return hub

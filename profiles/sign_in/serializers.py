@@ -1,0 +1,51 @@
+"""Sign-in on the wire."""
+
+from rest_framework import serializers
+
+from bitcoingame.core.api.serializers import StrictCharField
+from profiles.serializers import MeOut
+from profiles.sign_in.tokens import MAX_TOKEN_LENGTH
+from profiles.sign_in.wallet_signatures import MAX_SIGNATURE_LENGTH
+
+MAX_ADDRESS_LENGTH = 100
+MAX_NONCE_LENGTH = 64
+
+
+class ChallengeForm(serializers.Serializer):
+    btc_address = StrictCharField(max_length=MAX_ADDRESS_LENGTH)
+
+
+class ChallengeOut(serializers.Serializer):
+    nonce = serializers.CharField()
+    message = serializers.CharField(help_text="What the wallet signs, as it stands.")
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class VerifyForm(serializers.Serializer):
+    btc_address = StrictCharField(max_length=MAX_ADDRESS_LENGTH)
+    signature = StrictCharField(
+        max_length=MAX_SIGNATURE_LENGTH,
+        help_text="BIP-322 simple (P2WPKH, P2TR) or the 65-byte compact one (P2PKH, P2SH-P2WPKH, P2WPKH), in base64.",
+    )
+    nonce = StrictCharField(max_length=MAX_NONCE_LENGTH)
+
+
+class RefreshForm(serializers.Serializer):
+    refresh_token = StrictCharField(max_length=MAX_TOKEN_LENGTH)
+
+
+class LogoutForm(serializers.Serializer):
+    refresh_token = StrictCharField(
+        max_length=MAX_TOKEN_LENGTH, required=False, help_text="Without it, the bearer token names the session."
+    )
+
+
+class TokensOut(serializers.Serializer):
+    access_token = serializers.CharField()
+    refresh_token = serializers.CharField()
+    token_type = serializers.ChoiceField(choices=["bearer"])
+    expires_in = serializers.IntegerField(help_text="Seconds the access token is good for.")
+
+
+class SignedInOut(TokensOut):
+    user = MeOut()
