@@ -14,7 +14,7 @@ from bitcoingame.tests.sql_writes import UNNAMED, touches
 from bitcoingame.tests.strings_of_code import Text, texts_of
 
 SQL_ACROSS_WALLS = {
-    "bitcoingame/events/facts.py _LOCK_COUNTERS: lock notification_counters",
+    "bitcoingame/events/effects.py _LOCK_COUNTERS: lock notification_counters",
     "bitcoingame/events/game.py _KEEP_BADGES: insert earned_badges",
     "bitcoingame/events/game.py _LOCK_STATES: lock game_states",
     "bitcoingame/events/game.py _READ_LEVELS: lock game_states",
@@ -32,22 +32,23 @@ SQL_ACROSS_WALLS = {
     "bitcoingame/events/mining.py _LOCK_USERS: lock users",
     "bitcoingame/events/mining.py _SET_BESTS: update game_states",
     "bitcoingame/events/mining.py _SET_HASHRATES: insert workers",
+    "bitcoingame/staff/accounts.py _LOCK_COUNTER: lock notification_counters",
     "notifications/reminders.py _FIND_SILENT: lock workers",
     "notifications/reminders.py _FIND_SILENT: update workers",
     "notifications/reminders.py _SETTLE_WEEK: lock game_states",
     "notifications/reminders.py _SETTLE_WEEK: update game_states",
-    "social/accounts.py _LOCK_COUNTER: lock notification_counters",
 }
 """Statements that write or lock a table of another package. The list only gets shorter."""
 
 ORM_ACROSS_WALLS = {
-    "notifications/emails.py unsubscribe: update notification_preferences",
-    "social/accounts.py _close: delete refresh_tokens",
-    "social/accounts.py _lock_for: select_for_update users",
-    "social/accounts.py delete_account: delete users",
-    "social/accounts.py restore_user: save users",
-    "social/accounts.py suspend_user: save users",
-    "social/steps.py lock_user: select_for_update users",
+    "bitcoingame/staff/accounts.py _close: delete refresh_tokens",
+    "bitcoingame/staff/accounts.py _lock_for: select_for_update users",
+    "bitcoingame/staff/accounts.py delete_account: delete cooperatives",
+    "bitcoingame/staff/accounts.py delete_account: delete users",
+    "bitcoingame/staff/accounts.py restore_user: save users",
+    "bitcoingame/staff/accounts.py suspend_user: save users",
+    "notifications/email/messages.py unsubscribe: update notification_preferences",
+    "social/membership.py lock_user: select_for_update users",
 }
 """Calls of the ORM that do so. It only gets shorter as well."""
 
