@@ -140,4 +140,4 @@ def unsubscribe(*, user_id: int) -> None:
 
 
 def _signer() -> Signer:
-    return Signer(salt="notifications.email.messages.unsubscribe")
+    return Signer(salt="notifications.emails.unsubscribe")
