@@ -16,6 +16,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from bitcoingame.core.postgresql.sql_files import read_statement
 from bitcoingame.core.weeks import WEEK, utc_day, utc_hour, week_name, week_of, weeks_before
 from notifications.services import PersonalNotification, create_notifications
 from social.models import CooperativeMember
@@ -78,124 +79,11 @@ def delete_old_samples(*, now: datetime, batch_size: int) -> int:
         return int(cursor.rowcount)
 
 
-# Floats are added in one order, an index's: in another the sum's last bits differ, and a second run would not be idle.
-_SHARES_OF_MEMBER = """
-SELECT coalesce(sum(shares) FILTER (WHERE day = %(today)s), 0)::bigint AS today,
-       coalesce(sum(shares), 0)::bigint AS week, coalesce(max(best_difficulty), 0) AS best
-FROM daily_shares WHERE user_id = member.user_id AND day BETWEEN %(week)s AND %(today)s
-"""
-
-_REFRESH = f"""
-WITH seat AS MATERIALIZED (
-    SELECT member.id, member.cooperative_id, member.user_id, rig.hashrate, rig.is_online,
-           shares.today, shares.week, shares.best,
-           (member.hashrate, member.is_online, member.shares_today)
-           IS DISTINCT FROM (rig.hashrate, rig.is_online, shares.today) AS is_stale
-    FROM cooperative_members member
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(hashrate_1h ORDER BY name), 0) AS hashrate, coalesce(bool_or(is_online), false) AS is_online
-        FROM workers WHERE user_id = member.user_id
-    ) rig
-    CROSS JOIN LATERAL ({_SHARES_OF_MEMBER}) shares
-    WHERE member.cooperative_id BETWEEN %(first)s AND %(last)s
-), team AS (
-    SELECT cooperative_id, sum(hashrate ORDER BY user_id) AS hashrate, sum(week)::bigint AS shares,
-           sum(best ORDER BY user_id) AS best
-    FROM seat GROUP BY cooperative_id
-), fresh AS MATERIALIZED (
-    SELECT cooperative.id, value.*, has_share,
-           has_share AND this_week.streak IS DISTINCT FROM value.streak AS is_new_week,
-           cooperative.member_count > 0 AND sample.hashrate IS NULL AS is_new_hour,
-           (combined_hashrate, total_shares_week, best_combined_diff, weekly_streak)
-           IS DISTINCT FROM (value.hashrate, value.shares, value.best, value.streak) AS is_stale
-    FROM cooperatives cooperative
-    LEFT JOIN team ON team.cooperative_id = cooperative.id
-    LEFT JOIN cooperative_weeks this_week
-        ON this_week.cooperative_id = cooperative.id AND this_week.week = %(week)s
-        AND this_week.cooperative_id BETWEEN %(first)s AND %(last)s
-    LEFT JOIN cooperative_weeks last_week
-        ON last_week.cooperative_id = cooperative.id AND last_week.week = %(week)s - 7
-        AND last_week.cooperative_id BETWEEN %(first)s AND %(last)s
-    LEFT JOIN cooperative_hashrates sample
-        ON sample.cooperative_id = cooperative.id AND sample.sampled_at = %(hour)s
-        AND sample.cooperative_id BETWEEN %(first)s AND %(last)s
-    CROSS JOIN LATERAL (SELECT coalesce(team.shares, 0) > 0 OR this_week.week IS NOT NULL AS has_share) week
-    CROSS JOIN LATERAL (
-        SELECT coalesce(team.hashrate, 0) AS hashrate, coalesce(team.shares, 0) AS shares,
-               greatest(cooperative.best_combined_diff, team.best) AS best,
-               coalesce(last_week.streak, 0) + has_share::int AS streak
-    ) value
-    WHERE cooperative.id BETWEEN %(first)s AND %(last)s
-), locked AS MATERIALIZED (
-    SELECT id FROM cooperatives
-    WHERE id BETWEEN %(first)s AND %(last)s
-      AND (id IN (SELECT id FROM fresh WHERE is_stale OR is_new_week OR is_new_hour)
-           OR id IN (SELECT cooperative_id FROM seat WHERE is_stale))
-    ORDER BY id FOR NO KEY UPDATE
-), members AS (
-    UPDATE cooperative_members member
-    SET hashrate = seat.hashrate, is_online = seat.is_online, shares_today = seat.today
-    FROM seat JOIN locked ON locked.id = seat.cooperative_id
-    WHERE member.id = seat.id AND member.cooperative_id BETWEEN %(first)s AND %(last)s AND seat.is_stale
-    RETURNING 1
-), weeks AS (
-    INSERT INTO cooperative_weeks (cooperative_id, week, streak)
-    SELECT id, %(week)s, streak FROM fresh JOIN locked USING (id) WHERE is_new_week
-    ON CONFLICT (cooperative_id, week) DO UPDATE SET streak = excluded.streak
-), samples AS (
-    INSERT INTO cooperative_hashrates (cooperative_id, sampled_at, hashrate)
-    SELECT id, %(hour)s, hashrate FROM fresh JOIN locked USING (id) WHERE is_new_hour
-    ON CONFLICT DO NOTHING
-), written AS (
-    UPDATE cooperatives cooperative
-    SET combined_hashrate = fresh.hashrate, total_shares_week = fresh.shares,
-        best_combined_diff = fresh.best, weekly_streak = fresh.streak
-    FROM fresh JOIN locked USING (id)
-    WHERE cooperative.id = fresh.id AND cooperative.id BETWEEN %(first)s AND %(last)s AND fresh.is_stale
-    RETURNING cooperative.id, old.weekly_streak AS streak_before, new.weekly_streak AS streak, new.is_active,
-              fresh.streak - fresh.has_share::int AS ended_weeks
-)
-SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM written), ARRAY(
-    SELECT ARRAY[id, streak_before, streak, ended_weeks] FROM written
-    WHERE is_active AND streak > streak_before ORDER BY id)
-"""  # noqa: S608 - put together of constants
-
-# Only who was seated before the week ended: last week's shares of somebody who came since belong to where they were.
-_CLOSE_WEEK = f"""
-WITH team AS (
-    SELECT member.cooperative_id, sum(shares.week)::bigint AS shares, sum(shares.best ORDER BY member.user_id) AS best
-    FROM cooperative_members member
-    CROSS JOIN LATERAL ({_SHARES_OF_MEMBER}) shares
-    WHERE member.cooperative_id BETWEEN %(first)s AND %(last)s AND member.joined_at < %(ends_at)s
-    GROUP BY member.cooperative_id
-), fresh AS MATERIALIZED (
-    SELECT cooperative.id, greatest(cooperative.best_combined_diff, team.best) AS best,
-           coalesce(week_before.streak, 0) + 1 AS streak,
-           (coalesce(team.shares, 0) > 0 OR this_week.week IS NOT NULL)
-           AND this_week.streak IS DISTINCT FROM coalesce(week_before.streak, 0) + 1 AS is_new_week,
-           team.best > cooperative.best_combined_diff AS is_new_best
-    FROM cooperatives cooperative
-    LEFT JOIN team ON team.cooperative_id = cooperative.id
-    LEFT JOIN cooperative_weeks this_week
-        ON this_week.cooperative_id = cooperative.id AND this_week.week = %(week)s
-        AND this_week.cooperative_id BETWEEN %(first)s AND %(last)s
-    LEFT JOIN cooperative_weeks week_before
-        ON week_before.cooperative_id = cooperative.id AND week_before.week = %(week)s - 7
-        AND week_before.cooperative_id BETWEEN %(first)s AND %(last)s
-    WHERE cooperative.id BETWEEN %(first)s AND %(last)s
-), locked AS MATERIALIZED (
-    SELECT id FROM cooperatives
-    WHERE id BETWEEN %(first)s AND %(last)s AND id IN (SELECT id FROM fresh WHERE is_new_week OR is_new_best)
-    ORDER BY id FOR NO KEY UPDATE
-), weeks AS (
-    INSERT INTO cooperative_weeks (cooperative_id, week, streak)
-    SELECT id, %(week)s, streak FROM fresh JOIN locked USING (id) WHERE is_new_week
-    ON CONFLICT (cooperative_id, week) DO UPDATE SET streak = excluded.streak
-)
-UPDATE cooperatives cooperative SET best_combined_diff = fresh.best
-FROM fresh JOIN locked USING (id)
-WHERE cooperative.id = fresh.id AND cooperative.id BETWEEN %(first)s AND %(last)s AND fresh.is_new_best
-"""  # noqa: S608
+# These stand in social/sql, with a line about each of their parts.
+_SHARES_OF_MEMBER = read_statement("social", "shares_of_member")
+_REFRESH = read_statement("social", "refresh_statistics").format(shares_of_member=_SHARES_OF_MEMBER)
+_CLOSE_WEEK = read_statement("social", "close_week").format(shares_of_member=_SHARES_OF_MEMBER)
+_ENTER_RANK_CLASSES = read_statement("social", "enter_rank_classes")
 
 _NEXT_BATCH = """
 SELECT min(id), max(id) FROM (
@@ -220,34 +108,6 @@ WITH locked AS MATERIALIZED (
 UPDATE cooperatives cooperative SET weekly_rank = place.rank
 FROM unnest(%(ids)s, %(ranks)s) AS place (id, rank) JOIN locked USING (id)
 WHERE cooperative.id = place.id AND (cooperative.is_active OR place.rank = 0)
-"""
-
-# A class is entered when neither this week nor the last one saw the cooperative in it: a rank that goes to and fro
-# around a border, and every Monday's new start, tell nothing.
-_ENTER_RANK_CLASSES = """
-WITH place AS MATERIALIZED (
-    SELECT cooperative.id, rank_class.entered
-    FROM cooperatives cooperative
-    CROSS JOIN LATERAL (
-        SELECT min(bound) AS entered FROM unnest(%(classes)s) bound WHERE bound >= cooperative.weekly_rank
-    ) rank_class
-    JOIN cooperative_weeks week ON week.cooperative_id = cooperative.id AND week.week = %(week)s
-    WHERE cooperative.is_active AND cooperative.weekly_rank BETWEEN 1 AND %(last_class)s
-      AND (week.best_rank_class IS NULL OR rank_class.entered < week.best_rank_class)
-    ORDER BY cooperative.weekly_rank LIMIT %(last_class)s
-), locked AS MATERIALIZED (
-    SELECT id FROM cooperatives WHERE id IN (SELECT id FROM place) AND is_active ORDER BY id FOR NO KEY UPDATE
-), entered AS (
-    UPDATE cooperative_weeks week SET best_rank_class = place.entered
-    FROM place JOIN locked USING (id)
-    WHERE week.cooperative_id = place.id AND week.week = %(week)s
-    RETURNING week.cooperative_id, week.best_rank_class
-)
-SELECT entered.cooperative_id, entered.best_rank_class
-FROM entered LEFT JOIN cooperative_weeks last_week
-    ON last_week.cooperative_id = entered.cooperative_id AND last_week.week = %(week)s - 7
-WHERE last_week.best_rank_class IS NULL OR entered.best_rank_class < last_week.best_rank_class
-ORDER BY entered.cooperative_id
 """
 
 _DELETE_SAMPLES = """
