@@ -1,7 +1,6 @@
 """The people of the tests' stories, and how they call the API."""
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -19,6 +18,7 @@ from rest_framework.test import APIClient
 from profiles.models import User
 from profiles.sign_in.tokens import issue_pair
 from social.models import Cooperative
+from social.moderators import GROUP, make_moderators
 from social.services import create_cooperative, join_cooperative
 
 _numbers = count(1)
@@ -38,9 +38,9 @@ def make_user(name: str | None = None, **fields: Any) -> User:
 
 
 def moderators() -> Group:
-    """The group that a migration makes; made again here, for tests that commit empty every table after them."""
-    import_module("social.migrations.0006_moderators").make_moderators(apps, None)
-    return Group.objects.get(name="Moderators")
+    """The group that a migration makes; made again here, because tests that commit empty every table after them."""
+    make_moderators(apps)
+    return Group.objects.get(name=GROUP)
 
 
 def client_of(user: User | None) -> APIClient:

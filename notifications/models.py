@@ -23,8 +23,9 @@ def counts_per_type() -> ArrayField:
 class NotificationCounter(models.Model):
     """The user's last seq and the exact numbers of rows, changed in the transaction that changes the rows.
 
-    A trigger on users inserts it, so that every recipient has a row to lock. Whoever changes a user's notifications
-    locks this row first, several users' rows in user order. Expired rows count until they are deleted.
+    A trigger on users (notifications/sql/counters.sql) inserts it, so that every recipient has a row to lock. A
+    transaction that changes notifications locks the rows of their users here first, in the order of user ids. Expired
+    notifications count until they are deleted.
     """
 
     user = CascadingOneToOne(User, primary_key=True, related_name="notification_counter")

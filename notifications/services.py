@@ -19,6 +19,7 @@ from profiles.models import User
 
 MAX_RECIPIENTS = 10_000
 
+# The function is made by notifications/sql/create_notifications.sql, which says what it keeps and how.
 _CREATE = """
 SELECT * FROM create_notifications(
     %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s, %s, %s, %s, %s, %s, %s)

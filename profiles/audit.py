@@ -1,4 +1,4 @@
-"""The record of what staff did. The database lets nobody change or delete an entry (migration 0005)."""
+"""The record of what staff did. The database lets nobody change or delete an entry (profiles/sql/audit_entries.sql)."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """Users, their settings and the game state the platform mirrors to us.
 
 Every user row brings its notification_preferences and game_states rows: a trigger inserts them with the defaults
-declared here (migration 0002), so no query has to care for a missing one.
+declared here (profiles/sql/settings_rows.sql), so no query has to allow for a missing one.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_staff(username, password, is_superuser=True, **fields)
 
     def next_staff_id(self) -> int:
-        """A new id for a staff account; see create_staff."""
+        """A new id for a staff account from the sequence of profiles/sql/staff_user_ids.sql; see create_staff."""
         with connections[self.db].cursor() as cursor:
             cursor.execute("SELECT nextval('staff_user_ids')")
             return int(cursor.fetchone()[0])
@@ -254,7 +254,7 @@ class RefreshToken(models.Model):
 class AuditEntry(models.Model):
     """One action of staff. Names and ids are kept as they were, without foreign keys: an entry outlives what it names.
 
-    A trigger refuses to change or delete a row.
+    A trigger (profiles/sql/audit_entries.sql) refuses to change or delete a row.
     """
 
     staff_id = models.BigIntegerField()

@@ -1,10 +1,8 @@
 """A day of staff in a real browser: a report comes in, Mona finds the cooperative, acts, and the people are told."""
 
-from importlib import import_module
 from urllib.parse import urlsplit
 
 import pytest
-from django.apps import apps
 
 from bitcoingame.tests.browser import needs_chromium, open_page
 from conftest import make_cooperative, moderators
@@ -23,7 +21,6 @@ def staff(settings, monkeypatch):
     """Playwright runs an event loop in this thread, which makes Django take the test for asynchronous code."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    import_module("social.migrations.0006_moderators").make_moderators(apps, None)
     mona = User.objects.create_staff("mona", PASSWORD)
     mona.groups.add(moderators())
     return mona, User.objects.create_superuser("ada", PASSWORD)

@@ -1,19 +1,25 @@
-from django.db import migrations
+-- Stores notifications of one kind and numbers them: the only statement that adds rows to notifications.
+--
+-- _create in notifications/services.py calls it, in the transaction of the cause. What it keeps:
+--   * A recipient is passed over if suspended, if the preferences say no, or if already notified of this cause.
+--   * seq counts each user's notifications 1, 2, 3 … in the order of commits, without a gap.
+--   * unread, stored_by_type and unread_by_type in notification_counters equal the rows of notifications.
+--   * A kind that is mailed leaves an e-mail due for each user who wants e-mail.
+--
+-- Arguments: recipients[i] gets the text number text_numbers[i] of causes, titles, descriptions and details. kind_* are
+-- the same for all. kind_preference is the column of notification_preferences that switches the kind off; '' means that
+-- the kind is always wanted.
+--
+-- The first statement locks the counters of the users who want the kind, in the order of user ids, and reads each
+-- last_seq as the lock found it. The second statement has a snapshot of its own, taken after the locks. It therefore
+-- sees the causes that the transactions before it stored, so a repeated cause neither fails nor leaves a gap.
+--
+-- The answer is one row of arrays, NULL if nobody was notified. All rows of a call have the same time.
+--
+-- The settings pin the plan to one index look-up per row, which is right for 1 and for 10,000 recipients. The OFFSET
+-- does its part: it keeps the search for causes from becoming a join. Without them a connection would keep the plan it
+-- made while the table was empty, and would read the whole table as it grows.
 
-from bitcoingame.core.postgresql.cascades import add_cascade
-
-# text_numbers[i] says which of the texts recipients[i] gets.
-#
-# The first statement locks the counters of those who want the kind, in user order, and reads each last_seq as the
-# lock found it. The second has a snapshot of its own, taken after the locks: it sees the causes that whoever held them
-# before has told, so a repeated cause neither fails nor leaves a gap.
-#
-# It answers in one row of arrays, NULL where nobody was told; all rows of a call have the same time.
-#
-# The settings, and the OFFSET that keeps the search for causes from becoming a join, pin the plan to one index look-up
-# per row: right for 1 and for 10,000 recipients. A connection keeps its plan, and one made while the table was empty
-# would go on reading it whole as it grows.
-CREATE = """
 CREATE FUNCTION create_notifications(
     recipients bigint[], text_numbers integer[],
     causes text[], titles text[], descriptions text[], details jsonb[],
@@ -90,15 +96,7 @@ BEGIN
     SELECT array_agg(stored.id), array_agg(stored.user_id), array_agg(stored.seq), array_agg(stored.cause::text),
            max(stored.created_at), (SELECT count(*) FROM mailed)
     FROM stored;
-END $$
-"""
-DROP = "DROP FUNCTION create_notifications"
+END $$;
 
-
-class Migration(migrations.Migration):
-    dependencies = [("notifications", "0003_totals_and_causes")]
-
-    operations = [
-        add_cascade("email_deliveries", "notification_id", "notifications"),
-        migrations.RunSQL(CREATE, DROP),
-    ]
+-- To undo:
+DROP FUNCTION create_notifications;

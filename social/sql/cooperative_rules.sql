@@ -1,14 +1,12 @@
-"""The rules of a cooperative that a single row cannot state.
+-- The rules of a cooperative that no single row can state. The constraints in social/models.py keep the others.
+--
+-- The functions of social/services.py and social/moderation.py keep the same rules first, with locks and with errors
+-- that people understand. What follows holds against races, scripts and psql too. docs/cooperative-rules.md says why.
+--
+-- A statement that changes members locks the rows of their cooperatives first; count_members_of does so. The counts
+-- are therefore never those of half a concurrent change, and the comparison at commit sees every change it must see.
 
-Whoever changes members locks the cooperative's row first (count_members_of does), so that what is counted here is
-never half of a concurrent change; the comparison at commit then sees every change it must.
-"""
-
-from django.db import migrations
-
-from bitcoingame.core.postgresql.cascades import add_cascade
-
-COUNT_MEMBERS = """
+-- member_count equals the members, and a cooperative that has lost its last member is no longer active.
 CREATE FUNCTION count_members_of(touched bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM id FROM cooperatives WHERE id = ANY(touched) ORDER BY id FOR NO KEY UPDATE;
@@ -33,15 +31,17 @@ CREATE TRIGGER members_are_counted_in AFTER INSERT ON cooperative_members
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_new_members();
 CREATE TRIGGER members_are_counted_out AFTER DELETE ON cooperative_members
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_new_members();
-"""
-DROP_COUNT_MEMBERS = """
-DROP TRIGGER members_are_counted_in ON cooperative_members;
-DROP TRIGGER members_are_counted_out ON cooperative_members;
-DROP FUNCTION count_new_members();
-DROP FUNCTION count_members_of(bigint[]);
-"""
 
-STAY_PUT = """
+-- TRUNCATE fires no row triggers and no triggers of DELETE.
+CREATE FUNCTION dissolve_all_cooperatives() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE cooperatives SET member_count = 0, is_active = false WHERE member_count > 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER no_members_are_left AFTER TRUNCATE ON cooperative_members
+    FOR EACH STATEMENT EXECUTE FUNCTION dissolve_all_cooperatives();
+
+-- A seat belongs to one user in one cooperative. Moving it would escape the counts above.
 CREATE FUNCTION refuse_to_move_a_member() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'a membership does not move: leave, then join'
@@ -50,13 +50,8 @@ END $$;
 CREATE TRIGGER a_membership_does_not_move BEFORE UPDATE OF cooperative_id, user_id ON cooperative_members
     FOR EACH ROW WHEN (OLD.cooperative_id <> NEW.cooperative_id OR OLD.user_id <> NEW.user_id)
     EXECUTE FUNCTION refuse_to_move_a_member();
-"""
-DROP_STAY_PUT = """
-DROP TRIGGER a_membership_does_not_move ON cooperative_members;
-DROP FUNCTION refuse_to_move_a_member();
-"""
 
-COMPARE_AT_COMMIT = """
+-- At commit member_count equals the members, and the owner is the one admin. Within a transaction both may differ.
 CREATE FUNCTION assert_cooperative_is_whole(checked_id bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     cooperative cooperatives;
@@ -96,57 +91,18 @@ CREATE CONSTRAINT TRIGGER a_cooperative_is_whole
 CREATE CONSTRAINT TRIGGER a_cooperative_is_whole
     AFTER INSERT OR DELETE OR UPDATE OF role ON cooperative_members
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION compare_cooperative_of_member();
-"""
-DROP_COMPARE_AT_COMMIT = """
+
+-- To undo:
 DROP TRIGGER a_cooperative_is_whole ON cooperatives;
 DROP TRIGGER a_cooperative_is_whole ON cooperative_members;
 DROP FUNCTION compare_cooperative();
 DROP FUNCTION compare_cooperative_of_member();
 DROP FUNCTION assert_cooperative_is_whole(bigint);
-"""
-
-COUNT_ACTIVE = """
-CREATE FUNCTION add_to_cooperative_totals() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO cooperative_totals AS total (shard, active)
-    SELECT id % 16, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END
-    FROM changed WHERE is_active GROUP BY id % 16 ORDER BY id % 16
-    ON CONFLICT (shard) DO UPDATE SET active = total.active + excluded.active;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER active_ones_are_counted_in AFTER INSERT ON cooperatives
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION add_to_cooperative_totals();
-CREATE TRIGGER active_ones_are_counted_out AFTER DELETE ON cooperatives
-    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION add_to_cooperative_totals();
-
-CREATE FUNCTION move_in_cooperative_totals() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO cooperative_totals AS total (shard, active)
-    VALUES (NEW.id % 16, CASE WHEN NEW.is_active THEN 1 ELSE -1 END)
-    ON CONFLICT (shard) DO UPDATE SET active = total.active + excluded.active;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER a_change_of_activity_is_counted AFTER UPDATE OF is_active ON cooperatives
-    FOR EACH ROW WHEN (OLD.is_active <> NEW.is_active) EXECUTE FUNCTION move_in_cooperative_totals();
-"""
-DROP_COUNT_ACTIVE = """
-DROP TRIGGER active_ones_are_counted_in ON cooperatives;
-DROP TRIGGER active_ones_are_counted_out ON cooperatives;
-DROP TRIGGER a_change_of_activity_is_counted ON cooperatives;
-DROP FUNCTION add_to_cooperative_totals();
-DROP FUNCTION move_in_cooperative_totals();
-"""
-
-
-class Migration(migrations.Migration):
-    dependencies = [("social", "0001_initial"), ("profiles", "0002_settings_rows")]
-
-    operations = [
-        add_cascade("cooperative_members", "cooperative_id", "cooperatives"),
-        add_cascade("cooperative_members", "user_id", "users"),
-        add_cascade("user_activity", "user_id", "users"),
-        migrations.RunSQL(COUNT_MEMBERS, DROP_COUNT_MEMBERS),
-        migrations.RunSQL(STAY_PUT, DROP_STAY_PUT),
-        migrations.RunSQL(COMPARE_AT_COMMIT, DROP_COMPARE_AT_COMMIT),
-        migrations.RunSQL(COUNT_ACTIVE, DROP_COUNT_ACTIVE),
-    ]
+DROP TRIGGER a_membership_does_not_move ON cooperative_members;
+DROP FUNCTION refuse_to_move_a_member();
+DROP TRIGGER no_members_are_left ON cooperative_members;
+DROP FUNCTION dissolve_all_cooperatives();
+DROP TRIGGER members_are_counted_in ON cooperative_members;
+DROP TRIGGER members_are_counted_out ON cooperative_members;
+DROP FUNCTION count_new_members();
+DROP FUNCTION count_members_of(bigint[]);
