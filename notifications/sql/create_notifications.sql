@@ -8,7 +8,7 @@
 --
 -- Arguments: recipients[i] gets the text number text_numbers[i] of causes, titles, descriptions and details. kind_* are
 -- the same for all. kind_preference is the column of notification_preferences that switches the kind off; '' means that
--- the kind is always wanted.
+-- the kind is always wanted. A type or a switch that the function does not know is an error, and nothing is stored.
 --
 -- The first statement locks the counters of the users who want the kind, in the order of user ids, and reads each
 -- last_seq as the lock found it. The second statement has a snapshot of its own, taken after the locks. It therefore
@@ -33,10 +33,23 @@ AS $$
 DECLARE
     type_number CONSTANT integer :=
         array_position(ARRAY['mining', 'gamification', 'competition', 'social', 'system'], kind_type);
+    switches CONSTANT text[] := ARRAY[
+        '', 'personal_best', 'badge_earned', 'education_recommendation', 'world_cup_match', 'lottery_results',
+        'leaderboard_change', 'block_found_any', 'coop_activity'
+    ];
     holders bigint[];
     numbers integer[];
     last_seqs bigint[];
 BEGIN
+    IF type_number IS NULL THEN
+        RAISE EXCEPTION 'there is no type of notification called %', quote_nullable(kind_type)
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF array_position(switches, kind_preference) IS NULL THEN
+        RAISE EXCEPTION 'there is no switch in notification_preferences called %', quote_nullable(kind_preference)
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
     SELECT array_agg(held.user_id), array_agg(held.text_number), array_agg(held.last_seq)
     INTO holders, numbers, last_seqs
     FROM (
