@@ -126,6 +126,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis_url("REDIS_URL", _redis_default)
 
+# What processes tell each other (docs/websocket.md). The platform shares this Redis, so the names have our prefix.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "bitcoingame.core.channel_layer.ImpatientChannelLayer",
+        "CONFIG": {"url": REDIS_URL, "prefix": "social"},
+    }
+}
+
 AUTH_USER_MODEL = "profiles.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -261,5 +269,7 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["route_for_path"]},
         "axes": {"level": "WARNING"},
+        # It logs a traceback a second while Redis is away. The hub says so too, in one line.
+        "channels_redis": {"level": "CRITICAL"},
     },
 }

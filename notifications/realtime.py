@@ -1,4 +1,4 @@
-"""Telling users' sockets, after the commit. A hint: whoever misses it reads the table within a second (section 4)."""
+"""Telling users' sockets, after the commit. A hint: a process that misses it reads the table within a second."""
 
 import logging
 import time
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -14,7 +16,8 @@ from bitcoingame.core.redis import RedisUnavailable, request_redis
 logger = logging.getLogger(__name__)
 
 USER_CHANNEL = "ws:user:"
-CONTROL_CHANNEL = "ws:control"
+# The channel layer's group that every process with sockets joins.
+SOCKETS_GROUP = "sockets"
 # One round trip; each takes 200 ms at most when Redis hangs.
 MESSAGES_PER_ROUND_TRIP = 500
 PUBLISH_SECONDS = 0.5
@@ -33,8 +36,17 @@ def publish(messages: Sequence[tuple[int, Envelope]]) -> None:
 
 
 def disconnect_user(user_id: int) -> None:
-    """Close the sockets of a user who may no longer sign in. Never raises; users.is_active is asked every second."""
-    _publish([(CONTROL_CHANNEL, {"event": "disconnect", "data": {"user_id": str(user_id)}})])
+    """Close all sockets of a user who may no longer sign in. Call it after the commit, from synchronous code.
+
+    It waits for Redis for 200 ms at most. Redis being away is no error, because every process with sockets asks for
+    users.is_active once a second.
+    """
+    try:
+        async_to_sync(get_channel_layer().group_send)(SOCKETS_GROUP, {"type": "session.ended", "user_id": user_id})
+    except RedisUnavailable as error:
+        logger.debug("not told: %s", error)
+    except RedisError:
+        logger.exception("the sockets of a user could not be told to close")
 
 
 def _publish(messages: list[tuple[str, Envelope]]) -> None:

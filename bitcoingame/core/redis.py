@@ -8,7 +8,8 @@ that threads would queue for Redis even while it is well.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -55,11 +56,20 @@ class ImpatientRedis:
 
         Raises RedisUnavailable when Redis is down, hangs or rests; other Redis errors (a wrong type, say) pass.
         """
+        with self.attempt():
+            return work(self._client)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """The same bounds for one round trip by another client of the same Redis; that client brings its own timeout.
+
+        Raises RedisUnavailable as `run` does.
+        """
         if not self._may_try():
             self.skipped += 1
             raise RedisUnavailable("Redis is being left alone after a failure.")
         try:
-            result = work(self._client)
+            yield
         except _GONE as error:
             self._rest()
             raise RedisUnavailable(str(error)) from error
@@ -67,7 +77,6 @@ class ImpatientRedis:
             self._rests_until = 0.0
             raise
         self._rests_until = 0.0
-        return result
 
     @property
     def is_resting(self) -> bool:

@@ -10,14 +10,19 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 import uvicorn
+from django.conf import settings
+from redis import Redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
 
+from bitcoingame.tests.platform import wait_until
 from conftest import access_token
 from profiles.models import User
 
 PATIENCE = 15
+# The channel layer's group as Redis knows it.
+SOCKETS = "social__group__sockets"
 
 
 def settings_of_the_server() -> dict[str, Any]:
@@ -84,6 +89,12 @@ class Client:
                 self.connection.recv(PATIENCE)
         assert closed.value.rcvd is not None, "cut off without a close frame"
         return closed.value.rcvd.code
+
+
+def wait_for_processes(number: int) -> None:
+    """Until this many listen to the group that all processes with sockets join."""
+    with Redis.from_url(settings.REDIS_URL) as client:
+        wait_until(lambda: client.pubsub_numsub(SOCKETS)[0][1] == number)
 
 
 def url_for(server: str, user: User, **query: Any) -> str:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from bitcoingame.core import redis as bitcoingame_redis
 from notifications import realtime
-from notifications.realtime import disconnect_user, publish
+from notifications.realtime import publish
 
 
 @pytest.fixture(autouse=True)
@@ -52,15 +52,9 @@ def test_more_messages_than_a_round_trip_holds_arrive_in_order(listener, monkeyp
     assert [message["data"] for _, message in read(listener, 10)] == list(range(10))
 
 
-def test_a_disconnection_goes_to_every_socket_process(listener):
-    disconnect_user(7)
-    assert read(listener, 1) == [("ws:control", {"event": "disconnect", "data": {"user_id": "7"}})]
-
-
 def test_a_dead_redis_is_nobodys_error(valkey):
     valkey.kill()
     publish([(7, {"event": "e", "data": {}})])
-    disconnect_user(7)
 
 
 def test_what_cannot_be_written_as_json_is_logged_not_raised(listener, caplog):

@@ -18,8 +18,9 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from notifications.frames import notification_event
-from notifications.realtime import CONTROL_CHANNEL, USER_CHANNEL
+from notifications.realtime import USER_CHANNEL
 from notifications.websocket.close_codes import CloseCode
+from notifications.websocket.control import ControlFeed, Message
 from notifications.websocket.redis_feed import RedisFeed
 from notifications.websocket.sockets import CHANNELS, Send, Socket, Write, encode
 from notifications.websocket.tables import Missing, Served, Snapshot, Truth
@@ -61,6 +62,7 @@ class Hub:
         self._users: dict[bytes, ConnectedUser] = {}
         self._truth = Truth()
         self._feed = RedisFeed(self._on_message, self._on_connected)
+        self._control = ControlFeed({"session.ended": self._session_ended})
         self._snapshots: list[tuple[int, asyncio.Future[Snapshot | None]]] = []
         self._laggards: dict[ConnectedUser, None] = {}
         self._check_now = asyncio.Event()
@@ -72,9 +74,11 @@ class Hub:
 
     async def start(self) -> None:
         await self._truth.open()
-        self._feed.subscribe(CONTROL_CHANNEL.encode())
-        parts = (self._feed.run, self._check_for_ever, self._take_snapshots_for_ever, self._catch_up_for_ever)
-        self._parts = [asyncio.create_task(self._keep_running(part), name=part.__name__) for part in parts]
+        listening = (self._feed.run, self._control.run)
+        reading = (self._check_for_ever, self._take_snapshots_for_ever, self._catch_up_for_ever)
+        self._parts = [
+            asyncio.create_task(self._keep_running(part), name=part.__qualname__) for part in (*listening, *reading)
+        ]
 
     async def stop(self) -> None:
         """Close every socket so that its client comes back, and end."""
@@ -96,7 +100,7 @@ class Hub:
             "redis_connected": self._feed.is_connected,
             "redis_connections": self._feed.connections,
             "messages": self._feed.received,
-            "faults": self._feed.faults,
+            "faults": self._feed.faults + self._control.faults,
             "seconds_since_check": round(age, 3),
             **self._counts,
         }
@@ -154,8 +158,6 @@ class Hub:
             self._counts["dropped_messages"] += 1
         elif user := self._users.get(channel):
             self._tell(user, envelope)
-        elif channel == CONTROL_CHANNEL.encode():
-            self._obey(envelope)
 
     def _tell(self, user: ConnectedUser, envelope: dict[str, Any]) -> None:
         event, data = envelope["event"], envelope["data"]
@@ -180,10 +182,9 @@ class Hub:
             else:
                 self._catch_up_later(socket)
 
-    def _obey(self, envelope: dict[str, Any]) -> None:
-        if envelope["event"] == "disconnect":
-            user = self._users.get(f"{USER_CHANNEL}{envelope['data']['user_id']}".encode())
-            self._close_all(user, CloseCode.SIGN_IN_AGAIN)
+    def _session_ended(self, message: Message) -> None:
+        user = self._users.get(f"{USER_CHANNEL}{message['user_id']}".encode())
+        self._close_all(user, CloseCode.SIGN_IN_AGAIN)
 
     def _close_all(self, user: ConnectedUser | None, code: CloseCode) -> None:
         for socket in list(user.sockets) if user else ():
@@ -321,7 +322,7 @@ class Hub:
                 await part()
             except Exception:
                 self._counts["restarts"] += 1
-                logger.exception("%s failed and is started again", part.__name__)
+                logger.exception("%s failed and is started again", part.__qualname__)
             await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311
 
 

@@ -243,7 +243,7 @@ def test_a_suspended_user_leaves_and_is_shut_out(
     assert not RefreshToken.objects.exists()
     answer = token_holder.get("/api/v1/users/me")
     assert (answer.status_code, answer.json()["code"]) == (403, "account_suspended")
-    assert disconnected() == [str(alice.pk)]
+    assert disconnected() == [{"type": "session.ended", "user_id": alice.pk}]
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.target_id, entry.target_name) == ("suspend_user", alice.pk, "Alice")
     assert entry.details == {"left_cooperative_id": str(pirates.pk), "left_cooperative": "Pirates"}
@@ -253,18 +253,18 @@ def test_a_suspended_user_leaves_and_is_shut_out(
 
 @pytest.fixture
 def disconnected():
-    """The user ids whose sockets were told to close, in order."""
+    """What the processes with sockets were told, in order."""
+    from channels.layers import get_channel_layer
+
     from bitcoingame.core.redis import request_redis
 
     with request_redis().run(lambda client: client).pubsub() as channel:
-        channel.subscribe("ws:control")
+        channel.subscribe("social__group__sockets")
         channel.get_message(timeout=5)
 
         def read():
-            import json
-
             messages = iter(lambda: channel.get_message(timeout=0.2), None)
-            return [json.loads(message["data"])["data"]["user_id"] for message in messages]
+            return [get_channel_layer().deserialize(message["data"]) for message in messages]
 
         yield read
 

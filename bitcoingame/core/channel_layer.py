@@ -1,0 +1,49 @@
+"""The channel layer: Django Channels' way for processes to tell each other something, here by Redis' pub/sub.
+
+Any Django code may use it: `async_to_sync(get_channel_layer().group_send)(group, {"type": …})`. docs/websocket.md says
+what it is used for and what it cannot promise.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from bitcoingame.core.redis import ANSWER_SECONDS, request_redis
+
+# For the process that listens: the layer itself connects again a second after a failure. Senders do not wait so long.
+CONNECT_SECONDS = 2.0
+
+
+class ImpatientChannelLayer(RedisPubSubChannelLayer):
+    """channels_redis' layer, with the bounds that requests have: 200 ms for Redis to take a message, and its rest.
+
+    `send` and `group_send` raise RedisUnavailable when Redis is down, hangs or rests. A message reaches each member of
+    the group once or, if the member has no connection to Redis at that moment, not at all.
+    """
+
+    def __init__(self, *, url: str, prefix: str) -> None:
+        host = {
+            "address": url,
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": CONNECT_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+            "driver_info": None,
+        }
+        super().__init__(hosts=[host], prefix=prefix)
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        await _send(self._get_layer().send, channel, message)
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        await _send(self._get_layer().group_send, group, message)
+
+
+async def _send(send: Callable[..., Awaitable[None]], target: str, message: dict[str, Any]) -> None:
+    with request_redis().attempt():
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await send(target, message)
