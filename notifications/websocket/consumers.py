@@ -18,7 +18,7 @@ from django.db import connection
 from bitcoingame.core.errors import DomainError
 from notifications.websocket.close_codes import CloseCode
 from notifications.websocket.hub import Hub, TooManySockets, running_hub
-from notifications.websocket.sockets import CHANNELS, WRITE_EXTENSION, Socket, encode
+from notifications.websocket.sockets import CHANNELS, WRITE_EXTENSION, Socket, Write, encode
 from notifications.websocket.tables import Snapshot
 from profiles.sign_in.token_users import authenticate_token
 from profiles.sign_in.tokens import Claims, read_access_token
@@ -90,7 +90,7 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
             self.socket = await self.hub.join(
                 user_id=self.claims.user_id,
                 send=self.base_send,
-                write=self.scope["extensions"].get(WRITE_EXTENSION),
+                write=_find_write(self.scope),
                 expires_at=self.claims.expires_at.timestamp(),
             )
         except TooManySockets:
@@ -214,6 +214,12 @@ def _introduce(token: str) -> None:
         authenticate_token(token)
     finally:
         connection.close()
+
+
+def _find_write(scope: Message) -> Write | None:
+    """The server's short cut. ASGI leaves extensions to the server: daphne names none at all."""
+    write: Write | None = (scope.get("extensions") or {}).get(WRITE_EXTENSION)
+    return write
 
 
 def _is_origin_allowed(scope: Message) -> bool:

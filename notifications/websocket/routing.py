@@ -33,8 +33,8 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 def _take_query(scope: dict[str, Any]) -> dict[str, Any]:
-    query, scope["query_string"] = scope["query_string"], b""
-    return scope | _presented(query, scope["subprotocols"])
+    query, scope["query_string"] = scope.get("query_string") or b"", b""
+    return scope | _presented(query, scope.get("subprotocols") or [])
 
 
 def _presented(query: bytes, subprotocols: list[str]) -> dict[str, Any]:
