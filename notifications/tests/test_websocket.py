@@ -13,8 +13,8 @@ from websockets.typing import Origin, Subprotocol
 
 from bitcoingame.core.redis import request_redis
 from bitcoingame.health import readyz
-from conftest import access_token
-from notifications.marking import mark_all_read
+from conftest import access_token, client_of
+from notifications.marking import mark_all_read, mark_read
 from notifications.models import Notification, NotificationCounter
 from notifications.realtime import publish
 from notifications.tests.people import tell
@@ -349,6 +349,68 @@ class TestResuming:
             assert tab.read() == {"type": "error", "message": "Invalid since"}
             tell_often(alice, 1)
             assert tab.read_seqs(1) == [1]
+
+
+def tell_of_a_seq_nobody_stored(user):
+    publish([(user.pk, {"event": "notification", "data": {"seq": 6}})])
+
+
+def read_one(user):
+    mark_read(user_id=user.pk, notification_id=Notification.objects.get(user=user, seq=1).pk)
+
+
+def read_what_has_expired(user):
+    mark_read(user_id=user.pk, notification_id=Notification.objects.get(user=user, seq=2).pk)
+
+
+class TestUnreadCounts:
+    """Each frame that tells how many are unread says what GET /notifications/unread-count answers."""
+
+    @pytest.fixture(autouse=True)
+    def _one_of_four_unread_has_expired(self, alice):
+        tell_often(alice, 5)
+        Notification.objects.filter(user=alice, seq=2).update(expires_at=timezone.now() - timedelta(seconds=1))
+        mark_read(user_id=alice.pk, notification_id=Notification.objects.get(user=alice, seq=5).pk)
+
+    def ask_the_api(self, user):
+        return client_of(user).get("/api/v1/notifications/unread-count").json()["unread_count"]
+
+    def test_hello(self, server, alice):
+        with Client(url_for(server, alice)) as tab:
+            assert tab.read() == {"type": "hello", "seq": 5, "unread": 3}
+        assert self.ask_the_api(alice) == 3
+
+    @pytest.mark.parametrize("how", ["query", "action"])
+    def test_the_reset_of_a_seq_from_the_future(self, server, alice, how):
+        with enter(server, alice, **({"since": 6} if how == "query" else {})) as tab:
+            if how == "action":
+                tab.say({"action": "resume", "since": 6})
+            assert tab.read() == {"type": "reset", "seq": 5, "unread": 3}
+        assert self.ask_the_api(alice) == 3
+
+    def test_the_reset_of_who_missed_too_many(self, server, alice):
+        NotificationCounter.objects.filter(user=alice).update(last_seq=506)
+        with enter(server, alice, since=5) as tab:
+            assert tab.read() == {"type": "reset", "seq": 506, "unread": 3}
+        assert self.ask_the_api(alice) == 3
+
+    def test_the_reset_of_who_was_sent_more_than_there_is(self, server, alice):
+        with enter(server, alice, since=5) as tab:
+            tell_of_a_seq_nobody_stored(alice)
+            assert tab.read_seqs(1) == [6]
+            assert tab.read() == {"type": "reset", "seq": 5, "unread": 3}
+        assert self.ask_the_api(alice) == 3
+
+    @pytest.mark.parametrize(
+        ("mark", "left"),
+        [(read_one, 2), (read_what_has_expired, 3), (lambda user: mark_all_read(user_id=user.pk), 0)],
+    )
+    def test_what_has_been_read(self, server, alice, mark, left):
+        with enter(server, alice, since=5) as tab:
+            mark(alice)
+            frame = tab.read()
+            assert (frame["event"], frame["data"]["unread"]) == ("read", left)
+        assert self.ask_the_api(alice) == left
 
 
 class TestAsking:

@@ -296,7 +296,7 @@ class Hub:
             for socket in user.sockets:
                 self._catch_up_later(socket)
 
-    def _start_over(self, user: ConnectedUser, last_seq: int, unread: int) -> None:
+    def _start_over(self, user: ConnectedUser, last_seq: int, unread: int | None) -> None:
         """The table holds less than was sent: a restored database, or somebody published what never was."""
         user.newest = last_seq
         for socket in user.sockets:

@@ -36,22 +36,25 @@ NOTIFICATION_COLUMNS = (
     "action_label",
 )
 
-_SNAPSHOTS = """
-SELECT counter.user_id, users.btc_address, users.is_active, counter.last_seq, counter.unread - (
+# As GET /notifications/unread-count counts. The counter alone holds what has expired too, until it is deleted.
+_UNREAD = """counter.unread - (
     SELECT count(*) FROM notifications
     WHERE user_id = counter.user_id AND NOT read AND expires_at <= statement_timestamp()
-)
+)"""
+_SNAPSHOTS = f"""
+SELECT counter.user_id, users.btc_address, users.is_active, counter.last_seq, {_UNREAD}
 FROM notification_counters counter JOIN users ON users.id = counter.user_id WHERE counter.user_id = ANY(%s)
-"""
+"""  # noqa: S608 - constants
 # Users whose every socket is up to date are not in the answer; a deleted user is, as not active.
-_CHANGED = """
+# unread is counted only for users who are about to be told it: those who were sent more than there is.
+_CHANGED = f"""
 SELECT served.user_id, coalesce(users.is_active, false), coalesce(counter.last_seq, 0),
-    counter.unread
+    CASE WHEN counter.last_seq < served.highest THEN {_UNREAD} END
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS served (user_id, lowest, highest)
 LEFT JOIN users ON users.id = served.user_id
 LEFT JOIN notification_counters counter ON counter.user_id = served.user_id
 WHERE users.is_active IS NOT TRUE OR counter.last_seq <> served.lowest OR counter.last_seq <> served.highest
-"""
+"""  # noqa: S608 - constants
 # The counter and the rows come from one snapshot: what is not among the rows up to last_seq is expired or deleted.
 _MISSING = f"""
 SELECT behind.user_id, counter.last_seq, missing.*
@@ -88,10 +91,15 @@ class Served(NamedTuple):
 
 
 class Changed(NamedTuple):
+    """A user whose sockets were sent less or more than there is, or who may not be connected any more.
+
+    unread is None unless they were sent more.
+    """
+
     user_id: int
     is_active: bool
     last_seq: int
-    unread: int
+    unread: int | None
 
 
 class Missing(NamedTuple):
