@@ -1,7 +1,7 @@
-"""The doors for HTTP."""
+"""All addresses of the service, and the answers to what Django itself refuses."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -10,6 +10,15 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from bitcoingame.core.api.refusals import error_response
 from bitcoingame.core.errors import DomainError, NotAllowed, NotFound
 from bitcoingame.metrics import metrics
+
+
+def no_page_outside(request: HttpRequest, rest: str) -> HttpResponse:
+    """Answers 404 for the admin's "view on site" links, because none of our models has a page outside the admin.
+
+    Django's own view reads the table of any model that the address names, and the queue's model has no table.
+    """
+    raise Http404
+
 
 urlpatterns = [
     path("api/v1/", include("profiles.urls")),
@@ -23,6 +32,7 @@ urlpatterns = [
         name="docs",
     ),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/r/<path:rest>", admin.site.admin_view(no_page_outside)),
     path("admin/", admin.site.urls),
     path("metrics", metrics),
 ]
@@ -56,7 +66,7 @@ def handler500(request: HttpRequest) -> HttpResponse:
 
 
 def _refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
-    """A page for staff, who came with a browser and a session; JSON for everybody else."""
+    """A page for staff, who use a browser and have a session; JSON for everybody else."""
     if not request.path.startswith("/admin/") or not admin.site.has_permission(request):
         return error_response(error)
     context = {**admin.site.each_context(request), "title": "Not here", "subtitle": None, "detail": error.detail}

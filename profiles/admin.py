@@ -114,6 +114,12 @@ class StaffAccountAdmin(DjangoUserAdmin, ModelAdmin):
             return (*fixed, "is_active", "is_superuser")
         return (*fixed, "is_active") if obj is not None and obj.btc_address else fixed
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Asks for a username. Left empty it must be "" here: Django's field would take the length of None and fail."""
+        if db_field.name == "username":
+            kwargs |= {"required": True, "empty_value": ""}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             obj.pk = User.objects.next_staff_id()
