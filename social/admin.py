@@ -26,10 +26,10 @@ from profiles.admin import list_audit_entries
 from profiles.staff_pages import PersonalRowsAdmin
 from social import moderation
 from social.activity import TITLES
-from social.history import latest_activities
 from social.models import MAX_MEMBERS, Cooperative, UserActivity
 from social.searching import find_cooperatives
 from social.serializers import NAME_BOUNDS
+from social.staff_pages import list_latest_activities
 
 MODERATE = "social.moderate_cooperative"
 ACTIVITIES_SHOWN = 15
@@ -206,7 +206,7 @@ class CooperativeAdmin(ActingAdmin):
             "Nobody is in it.",
         )
         yield list_audit_entries("cooperative", obj.pk)
-        yield latest_activities([member.user_id for member in members], ACTIVITIES_SHOWN)
+        yield list_latest_activities([member.user_id for member in members], ACTIVITIES_SHOWN)
 
     def _member_row(self, cooperative: Cooperative, member: Any, may_act: bool) -> list[Any]:
         links = (

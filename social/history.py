@@ -1,8 +1,10 @@
-"""What people did lately, for staff's pages."""
+"""What people did lately."""
+
+from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
 
-from bitcoingame.core.staff.pages import Section, link_to_user, when
 from profiles.models import fallback_name
 
 # For each user the newest few by the index on (user_id, id), however long anyone's history is.
@@ -17,15 +19,21 @@ ORDER BY activity.id DESC LIMIT %(limit)s
 """
 
 
-def latest_activities(user_ids: list[int], limit: int) -> Section:
+class RecentActivity(NamedTuple):
+    """One entry of a user's history: what the user did, in a few words, and when (UTC)."""
+
+    user_id: int
+    user_name: str
+    title: str
+    created_at: datetime
+
+
+def latest_activities(user_ids: list[int], limit: int) -> list[RecentActivity]:
+    """What these users did last, all together, newest first; at most `limit` entries."""
     with connection.cursor() as cursor:
         cursor.execute(_LATEST, {"user_ids": user_ids, "limit": limit})
         rows = cursor.fetchall()
-    return Section(
-        "Latest activity",
-        ("Who", "What", "When"),
-        [
-            [link_to_user(user_id, name or fallback_name(address) or ""), title, when(at)]
-            for user_id, name, address, title, at in rows
-        ],
-    )
+    return [
+        RecentActivity(user_id, name or fallback_name(address) or "", title, created_at)
+        for user_id, name, address, title, created_at in rows
+    ]

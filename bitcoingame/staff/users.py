@@ -1,12 +1,12 @@
-"""Staff's pages of the miners: they stand here because acting on an account concerns its cooperative."""
+"""Staff's pages of the miners. They stand above the apps because acting on an account changes its cooperative too."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import display
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from bitcoingame.core.staff.actions import ActingAdmin, StaffAction
 from bitcoingame.core.staff.pages import (
@@ -24,7 +24,7 @@ from notifications.models import Notification
 from profiles.admin import list_audit_entries
 from profiles.models import User
 from profiles.searching import find_users
-from social.history import latest_activities
+from social.staff_pages import list_latest_activities
 
 MODERATE = "profiles.moderate_user"
 ROWS_SHOWN = 15
@@ -92,8 +92,8 @@ class UserAdmin(ActingAdmin):
     readonly_fields = ("name", "country", "state", "cooperative", "joined", "privacy", "level", "records", "email")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Miners; those among the staff are for superusers."""
-        miners = super().get_queryset(request).filter(btc_address__isnull=False)
+        """Miners. Only superusers see those who are staff too."""
+        miners: QuerySet[User] = super().get_queryset(request).filter(btc_address__isnull=False)
         if not request.user.is_superuser:
             miners = miners.filter(is_staff=False, is_superuser=False)
         return miners.prefetch_related("memberships__cooperative")
@@ -124,7 +124,7 @@ class UserAdmin(ActingAdmin):
             ],
             "No machine has mined yet.",
         )
-        yield latest_activities([obj.pk], ROWS_SHOWN)
+        yield list_latest_activities([obj.pk], ROWS_SHOWN)
         notifications = Notification.objects.filter(user=obj).order_by("-seq")[:ROWS_SHOWN]
         yield Section(
             "Latest notifications",
