@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import close_old_connections, connection
 from django.utils import timezone
-from factory import Sequence
+from factory.declarations import Sequence
 from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
@@ -24,13 +24,17 @@ from social.services import create_cooperative, join_cooperative
 _numbers = count(1)
 
 
+def _numbered_address(number: int) -> str:
+    return address_from_witness(0, number.to_bytes(20, "little"))
+
+
 class UserFactory(DjangoModelFactory[User]):
     """Miners without a name, each with a real address of their own."""
 
     class Meta:
         model = User
 
-    btc_address = Sequence(lambda number: address_from_witness(0, number.to_bytes(20, "little")))
+    btc_address = Sequence(_numbered_address)  # type: ignore[no-untyped-call]  # factory-boy's has no types
 
 
 def make_user(name: str | None = None, **fields: Any) -> User:
@@ -38,13 +42,13 @@ def make_user(name: str | None = None, **fields: Any) -> User:
 
 
 def moderators() -> Group:
-    """The group that a migration makes; made again here, because tests that commit empty every table after them."""
+    """The group that a migration makes, made again here because tests that commit empty every table afterwards."""
     make_moderators(apps)
     return Group.objects.get(name=GROUP)
 
 
 def client_of(user: User | None) -> APIClient:
-    """A client that sends the user's access token, signed by the real key; None is somebody not signed in."""
+    """A client that sends the user's access token, signed by the real key; for None it is not signed in."""
     client = APIClient()
     if user is not None:
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {access_token(user)}")
@@ -83,7 +87,7 @@ def charlie(db: None) -> User:
 
 @pytest.fixture
 def at_once(transactional_db: None) -> Iterator[Callable[[list[Callable[[], Any]]], list[Any]]]:
-    """Runs calls in threads that start together, each on its own connection; answers results or errors, in order."""
+    """Runs calls in threads that start together, each on its own connection; returns results or errors, in order."""
     from concurrent.futures import ThreadPoolExecutor
     from threading import Barrier
 

@@ -1,4 +1,4 @@
-"""Fails when a module's line coverage is below the floor, naming each such module. Argument: coverage's JSON report."""
+"""Fails if the line coverage of modules is below the floor, and names them. Argument: coverage's JSON report."""
 
 import json
 import sys

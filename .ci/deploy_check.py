@@ -1,4 +1,4 @@
-"""Runs Django's deployment check on the settings as production would have them; any warning fails it."""
+"""Runs Django's deployment check on the settings of a production; a warning is a failure."""
 
 import os
 import secrets

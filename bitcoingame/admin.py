@@ -1,4 +1,4 @@
-"""Registers the pages of staff that concern more than one app; Django looks for them here."""
+"""Registers the staff's pages that concern more than one app. Django looks for them here."""
 
 from django.contrib import admin
 

@@ -7,7 +7,7 @@ import os
 
 from bitcoingame.start import set_up
 
-# Each request runs in a context of its own here, where a connection kept for the next one would never be found again.
+# Each request runs in its own context here, so the next request would never find a connection that was kept.
 os.environ.setdefault("DATABASE_POOL_SIZE", "10")
 set_up()
 

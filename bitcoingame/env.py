@@ -1,8 +1,8 @@
 """Typed readers of environment variables.
 
-Each reader returns a value of its type or raises ImproperlyConfigured with one sentence that names the
-variable, so that a wrong configuration ends the start instead of surfacing in a request. An empty variable
-counts as unset, because that is what compose files produce for a missing one.
+Each reader returns a value of its type or raises ImproperlyConfigured with one sentence that names the variable, so
+that a wrong configuration ends the start and does not show up in a request. An empty variable counts as unset, because
+compose files pass a missing one on as empty.
 """
 
 import os
@@ -26,7 +26,7 @@ _DATABASE_PATH = re.compile(r"(/\d*)?")
 
 
 def text(name: str, default: str | None = None) -> str:
-    """The variable as it stands; without a default it must be set."""
+    """The variable without white space around it. Without a default it must be set."""
     value = os.environ.get(name, "").strip() or default
     if value is None:
         raise ImproperlyConfigured(f"{name} must be set.")
@@ -34,6 +34,7 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def choice(name: str, choices: tuple[str, ...], default: str) -> str:
+    """One of the choices."""
     value = text(name, default)
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
@@ -41,6 +42,7 @@ def choice(name: str, choices: tuple[str, ...], default: str) -> str:
 
 
 def boolean(name: str, default: bool) -> bool:
+    """1, true, yes, on or 0, false, no, off, in any case."""
     value = text(name, str(default)).lower()
     if value not in _TRUE | _FALSE:
         raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
@@ -48,6 +50,7 @@ def boolean(name: str, default: bool) -> bool:
 
 
 def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 - 1) -> int:
+    """A whole number from minimum to maximum, both included."""
     value = text(name, str(default))
     try:
         number = int(value)
@@ -59,7 +62,7 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31 -
 
 
 def words(name: str, default: str | None = "") -> list[str]:
-    """A comma-separated list, empty items dropped; without a default it must have one."""
+    """A comma-separated list; empty items are dropped. Without a default it must hold at least one."""
     found = [word.strip() for word in text(name, default).split(",") if word.strip()]
     if default is None and not found:
         raise ImproperlyConfigured(f"{name} must be set.")
@@ -105,7 +108,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def database_url(name: str, default: str | None = None) -> dict[str, str]:
-    """A PostgreSQL connection URI, read by libpq's own parser; errors never repeat it, it holds a password."""
+    """The parts of a PostgreSQL URI, as libpq reads it. Errors do not repeat the URI, because it holds a password."""
     value = text(name, default)
     try:
         if not value.startswith(("postgresql://", "postgres://")):
@@ -121,7 +124,7 @@ def database_url(name: str, default: str | None = None) -> dict[str, str]:
 
 
 def redis_url(name: str, default: str | None = None) -> str:
-    """The URL of Redis or Valkey; errors never repeat it, it may hold a password."""
+    """The URL of Redis or Valkey. Errors do not repeat it, because it may hold a password."""
     value = text(name, default)
     parts = _split(value)
     is_remote = (
@@ -134,7 +137,7 @@ def redis_url(name: str, default: str | None = None) -> str:
 
 
 def pem(name: str, default: str | None = None) -> str:
-    """A PEM text, given whole (line ends may be written as \\n) or as the path of a file; "" when unset."""
+    """A PEM text; "" if unset. The variable holds the text (\\n may stand for a line end) or the path of a file."""
     value = text(name, default or "").replace("\\n", "\n")
     if not value or value.startswith("-----BEGIN "):
         return value

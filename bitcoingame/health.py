@@ -1,7 +1,7 @@
 """What a load balancer asks: /healthz (the process answers) and /readyz (it can serve).
 
-A middleware at the very front: a probe comes by address, without TLS and without credentials, and must not be
-refused for its Host header or redirected.
+This is the first middleware, because a probe comes to the bare IP address, without TLS and without credentials: it
+must be neither refused for its Host header nor redirected.
 """
 
 from collections.abc import Callable
@@ -39,10 +39,10 @@ def healthz() -> HttpResponse:
 
 
 def readyz() -> HttpResponse:
-    """200 when PostgreSQL answers, every migration is applied and this process's sockets are served, else 503 and why.
+    """200 if PostgreSQL answers, all migrations are applied and this process's sockets are served; else 503 and why.
 
-    Redis is named but never decides: the service works without it. Nor do the jobs, of which it says when each last
-    succeeded.
+    The answer also says whether Redis is up and when each job last succeeded. Neither changes the status, because the
+    service works without them.
     """
     state: dict[str, Any] = {"database": "down", "migrations": "unknown", "redis": _redis_state()}
     if _database_answers():
@@ -65,12 +65,12 @@ def _answer(body: dict[str, Any], status: int) -> HttpResponse:
     content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     headers = {"Cache-Control": "no-store", "Content-Length": str(len(content))}
     response = HttpResponse(content, status=status, content_type="application/json", headers=headers)
-    response._has_been_logged = True  # type: ignore[attr-defined] # a probe's 503 is an answer, not an error to log
+    response._has_been_logged = True  # type: ignore[attr-defined] # a probe's 503 is an answer and not an error to log
     return response
 
 
 def _database_answers() -> bool:
-    """Asked on a connection of its own, because only a new one tells within a bounded time that the server hangs."""
+    """Opens a new connection, because only opening one tells within a bounded time that the server hangs."""
     parameters = {**connection.get_connection_params(), "connect_timeout": _DATABASE_SECONDS}
     try:
         psycopg.connect(**parameters).close()
@@ -88,12 +88,12 @@ def _migrations_state() -> str:
 
 
 class MigrationsMissing(Exception):
-    pass
+    """The database lacks a migration that this code has."""
 
 
 @cache
 def _require_migrations() -> None:
-    """Remembered once it held: a running process's migrations do not come undone."""
+    """Raises MigrationsMissing. Success is remembered, because nobody takes migrations back under a running process."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise MigrationsMissing

@@ -1,4 +1,4 @@
-"""What an operator graphs, in Prometheus's text format: how far work is behind, and when it last went well."""
+"""What an operator graphs, in Prometheus's text format: how much work is waiting, and when it last succeeded."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from notifications.websocket.hub import hub_statuses
 
 
 class SocialCollector(Collector):
-    """Reads everything when asked: each figure is one query on an index that holds just the open work."""
+    """Reads all figures when it is asked: each is one query on an index that holds the open work only."""
 
     def collect(self) -> Iterator[Metric]:
         yield from _open_work()
@@ -33,7 +33,7 @@ class SocialCollector(Collector):
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """GET /metrics. It names no user; the front keeps it inside all the same."""
+    """GET /metrics. It names no user, but the proxy in front should still keep it from the outside."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SocialCollector())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)

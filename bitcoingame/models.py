@@ -1,6 +1,6 @@
-"""What the wiring itself keeps: limited attempts, jobs by time, and the books on the platform's events.
+"""The tables of the project itself: limited attempts, runs of jobs, and the books on the platform's events.
 
-In PostgreSQL, for it must hold with Redis down.
+They are in PostgreSQL because they must hold while Redis is down.
 """
 
 from uuid import uuid4
@@ -27,7 +27,7 @@ class AttemptCounter(models.Model):
 
 
 class JobRun(models.Model):
-    """What became of one job of the timetable. The times are those a run was made for: its start."""
+    """How the runs of one job of the timetable went. A run counts for the time at which it started."""
 
     name = models.CharField(max_length=64, primary_key=True)
     known_since = models.DateTimeField(db_default=Now())
@@ -43,11 +43,11 @@ class JobRun(models.Model):
 
 
 class HandledEntries(models.Model):
-    """A run of stream entries that took effect: one row for each batch, however many entries it had.
+    """Consecutive stream entries that took effect: one row for each batch, however many entries it had.
 
-    `entries` holds positions (bitcoingame.events.envelope.position_of), which differ between streams. A read by a
-    consumer group is without gaps, so its first and last entry say it all; two runs that overlap would be an entry
-    taking effect twice, and the database refuses the second. docs/handled-events.md says why.
+    `entries` is a range of positions (bitcoingame.events.envelope.position_of); no two streams share a position. A
+    consumer group reads without gaps, so the first and the last entry describe a batch. If two ranges overlapped, an
+    entry would take effect twice; the database refuses the second. docs/handled-events.md says why.
     """
 
     stream = models.CharField(max_length=64)
@@ -67,7 +67,7 @@ class HandledEntries(models.Model):
 
 
 class HandledEvent(models.Model):
-    """An event that took effect, by the event_id its producer gave it, whichever way it came."""
+    """An event that took effect, by the event_id that its producer gave it: from a stream or posted."""
 
     event_id = models.CharField(max_length=128, primary_key=True)
     handled_at = models.DateTimeField(db_default=Now())
@@ -81,7 +81,7 @@ class HandledEvent(models.Model):
 
 
 class SetAsideEvent(models.Model):
-    """An event that could not be read or handled, waiting for staff."""
+    """An event that could not be read or handled. It waits for staff."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -91,7 +91,7 @@ class SetAsideEvent(models.Model):
     entry = models.CharField(max_length=64, help_text="The entry's id; of a posted event the digest of its content.")
     event = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=512)
-    # JSON in ASCII, escapes included: what broke the event (NUL, broken UTF-8) is kept exactly and does no harm here.
+    # JSON in ASCII with escapes, so that what broke the event (NUL, broken UTF-8) is kept exactly and does no harm.
     payload = models.TextField(blank=True)
     tries = models.IntegerField(default=1, db_default=1)
     state = models.CharField(
@@ -117,7 +117,7 @@ class SetAsideEvent(models.Model):
 
 
 class OutgoingEvent(models.Model):
-    """An event for the platform, written with its cause and relayed to the stream `social:events` after the commit."""
+    """An event for the platform, stored with its cause and relayed to the stream `social:events` after the commit."""
 
     event_id = models.UUIDField(default=uuid4, unique=True, editable=False)
     event = models.CharField(max_length=64)

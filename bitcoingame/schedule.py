@@ -1,4 +1,4 @@
-"""The whole timetable. Crontab lines in UTC; how it is kept is told in scheduler.py and job_runs.py."""
+"""The whole timetable, as crontab lines in UTC. scheduler.py and core/job_runs.py make it happen."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -22,31 +22,31 @@ BATCH_SIZE = 1000
 
 
 def run_job(name: str) -> bool:
-    """What a worker is called with: does the job if it is due; returns whether it did."""
+    """What workers call: runs the job if it is due and returns whether it ran. Raises KeyError for an unknown name."""
     return run_due_job(name, TIMETABLE[name], now=timezone.now())
 
 
 def always(work: Callable[[], Any]) -> Work:
-    """A job that works off what is waiting, whatever the time."""
+    """A job that works off what is waiting, whatever the time is."""
     return lambda *, now, since: work()
 
 
 def at_the_time(work: Callable[..., Any]) -> Work:
-    """A job to which it does not matter when it last ran."""
+    """A job that needs to know the time, but not when it last ran."""
     return lambda *, now, since: work(now=now)
 
 
 def as_heard(work: Work) -> Work:
-    """A job about who is silent, as of the last event read: while shares wait unread, it is we who are deaf."""
+    """A job about silent machines, as of the last event that was read: unread shares must not count as silence."""
     return lambda *, now, since: work(now=heard_until(now), since=since)
 
 
 class WeekUnread(Exception):
-    """Shares of the week to settle still wait in a stream; the run fails and is tried again."""
+    """Events of the week to settle are still unread in a stream. The run fails and is tried again."""
 
 
 def when_the_week_is_heard(work: Work) -> Work:
-    """A job that settles the ISO week before: not while the consumer is behind, or late shares would not count."""
+    """A job that settles the ISO week before. It waits until that week's events are read, so that late shares count."""
 
     def settle(*, now: datetime, since: datetime | None) -> None:
         if utc_day(heard_until(now)) < week_of(utc_day(now)):

@@ -1,9 +1,8 @@
-"""rq-scheduler, kept to the timetable, and the worker that does its jobs. settings.RQ names both.
+"""rq-scheduler, made to follow our timetable, and the worker that runs the jobs. settings.RQ names both.
 
-What rq-scheduler 0.14 does by itself, and we cannot use: it drops a job when it dies between two of its commands, adds
-a job anew at each registration, queues a job again and again while no worker comes, computes times in the machine's
-zone, and forgets everything with Redis. So before each round the timetable is put into its list afresh, from the
-record of job_runs.
+By itself rq-scheduler 0.14 loses a job when it dies between two of its commands, adds a job again each time it is
+registered, queues a job again and again while no worker takes it, computes times in the machine's time zone, and
+forgets everything when Redis does. So before each round we write the timetable into its list again, from job_runs.
 """
 
 import logging
@@ -22,22 +21,24 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 5
 RETRY_SECONDS = 60
-"""A job that is late is queued again after this long: it failed, its worker died, or its call was lost."""
+"""A late job is queued again after this long, because it failed, its worker died, or its call was lost."""
 _PREFIX = "timetable-"
 
 
 class TimetableScheduler(DjangoScheduler):
-    """Any number may run: whichever holds the lock queues, and a job that is queued twice is done once."""
+    """Any number may run: the one that holds the lock queues the jobs, and a job that is queued twice runs once."""
 
     def __init__(self, *args: Any, interval: int = TICK_SECONDS, **kwargs: Any) -> None:
         super().__init__(*args, interval=min(interval, TICK_SECONDS), **kwargs)
         self._saved: set[str] = set()
 
     def enqueue_jobs(self) -> Any:
+        """One round: writes the timetable into the list and queues what is due."""
         self.keep_timetable()
         return super().enqueue_jobs()
 
     def enqueue_job(self, job: QueuedJob) -> None:
+        """Queues a job of ours unless it is queued already, and looks at it again in RETRY_SECONDS."""
         if not job.id.startswith(_PREFIX):
             super().enqueue_job(job)
             return
@@ -47,7 +48,7 @@ class TimetableScheduler(DjangoScheduler):
         self.connection.zadd(self.scheduled_jobs_key, {job.id: _this_second() + RETRY_SECONDS})
 
     def keep_timetable(self) -> None:
-        """Makes the list hold each job of the timetable once, for when it is due, and no other of ours."""
+        """Makes the list hold each job of the timetable once, at the time it is due, and no other job of ours."""
         close_old_connections()
         try:
             due = due_jobs(TIMETABLE)
@@ -74,7 +75,7 @@ class TimetableScheduler(DjangoScheduler):
             self.connection.zadd(self.scheduled_jobs_key, {_PREFIX + name: wanted})
 
     def _save(self, name: str) -> None:
-        self._create_job(
+        self._create_job(  # type: ignore[no-untyped-call]  # rq-scheduler's has no types
             "bitcoingame.schedule.run_job",
             args=(name,),
             id=_PREFIX + name,
@@ -90,7 +91,7 @@ def _this_second() -> int:
 
 
 class PromptWorker(Worker):
-    """Looks for jobs whose worker died once a minute; RQ's own is content with every ten."""
+    """Looks once a minute for jobs whose worker died; RQ's own worker does so every ten minutes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"maintenance_interval": 60, **kwargs})

@@ -19,7 +19,7 @@ if DEBUG and not DEVELOPMENT:
     raise ImproperlyConfigured("DEBUG must be off in production.")
 
 if DEVELOPMENT:
-    # Embedded servers and generated keys stand in for whatever the environment does not name.
+    # Embedded servers and generated keys stand in for what the environment does not name.
     from bitcoingame.local import defaults as local
 
     _database_default: str | None = local.database_url()
@@ -77,7 +77,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-# It looks for Django's middleware by name; admin_middleware.CsrfProtection is a kind of it.
+# The check looks for Django's middleware by its name, and core.staff.middleware.CsrfProtection is a subclass of it.
 SILENCED_SYSTEM_CHECKS = ["security.W003"]
 
 ROOT_URLCONF = "bitcoingame.urls"
@@ -100,7 +100,7 @@ TEMPLATES = [
 ]
 
 _database = env.database_url("DATABASE_URL", _database_default)
-# Threads that serve one request after another keep a connection each; an ASGI server shares this many (asgi.py).
+# A thread that serves one request after another keeps its connection; an ASGI server shares this many (asgi.py).
 _pool_size = env.integer("DATABASE_POOL_SIZE", default=0, maximum=1000)
 DATABASES = {
     "default": {
@@ -112,8 +112,8 @@ DATABASES = {
         "PORT": _database.pop("port", ""),
         "CONN_MAX_AGE": 0 if _pool_size else env.integer("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
-        # Statements that come again are prepared: planning a join costs PostgreSQL more than running it. A pooler in
-        # front must know prepared statements (PgBouncer from 1.21 on does).
+        # A statement is prepared when it comes again, because PostgreSQL takes longer to plan a join than to run it. A
+        # pooler in front must support prepared statements (PgBouncer does from 1.21 on).
         "OPTIONS": {
             **_database,
             "server_side_binding": True,
@@ -141,8 +141,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-# Signing in to the admin: 5 wrong passwords for one name from one address, then an hour's pause. By the pair, so that
-# nobody can lock a member of staff out from elsewhere.
+# Signing in to the admin: after 5 wrong passwords for one name from one address, that pair waits for an hour. Only the
+# pair does, so that nobody can lock a member of staff out from elsewhere.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(hours=1)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -176,7 +176,7 @@ SIGN_INS_PER_ADDRESS = env.integer("SIGN_INS_PER_ADDRESS", default=300 * _genero
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", default=64 * 1024, minimum=1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
-# The platform's events. A service without Redis posts them with one of the tokens; two, while one replaces the other.
+# The platform's events. A service without Redis posts them with a token; there are two while one replaces the other.
 SERVICE_TOKENS = env.words("SERVICE_TOKENS")
 if any(len(token) < 32 for token in SERVICE_TOKENS) or len(SERVICE_TOKENS) > 2:
     raise ImproperlyConfigured("SERVICE_TOKENS must be one or two tokens of at least 32 characters each.")
@@ -222,7 +222,7 @@ RQ = {
 }
 RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 300}}
 
-# Who delivers e-mail; the console one prints it.
+# The service that delivers e-mail; `console` prints it.
 EMAIL_SERVICE = env.choice("EMAIL_SERVICE", tuple(env.EMAIL_BACKENDS), "console" if DEVELOPMENT else "smtp")
 EMAIL_BACKEND = env.EMAIL_BACKENDS[EMAIL_SERVICE]
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
@@ -265,7 +265,8 @@ LOGGING = {
     "filters": {"route_for_path": {"()": "bitcoingame.core.logs.RouteForPath"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")},
-    # Its warnings repeat the path of every 4xx, and paths hold addresses of people who chose not to be named.
+    # django.request's warnings repeat the path of each 4xx, and a path may hold the address of a user who chose not to
+    # be named.
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["route_for_path"]},
         "axes": {"level": "WARNING"},

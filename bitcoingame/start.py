@@ -1,4 +1,4 @@
-"""What every entry point does first."""
+"""What every entry point does first: load the settings, so that a wrong one ends the start with one sentence."""
 
 import os
 import sys
@@ -11,14 +11,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def load_settings() -> None:
-    """Load the settings; wrong ones end the process with their one sentence on stderr and exit code 1."""
+    """Loads the settings; a wrong one ends the process with one sentence on stderr and exit code 1."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bitcoingame.settings")
     with _one_sentence():
         settings.INSTALLED_APPS  # noqa: B018 - the first access loads them
 
 
 def set_up() -> None:
-    """Load the settings and the apps, some of which check what they were given; errors as in load_settings."""
+    """Loads the settings and the apps, some of which check their settings; ends the process as load_settings does."""
     load_settings()
     with _one_sentence():
         django.setup()

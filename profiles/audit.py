@@ -36,11 +36,16 @@ class Target(NamedTuple):
 def record_staff_action(
     *, action: str, target: Target, staff: User, reason: str, details: Mapping[str, object] | None = None
 ) -> AuditEntry:
-    """Writes one entry; call it in the transaction of the action. Raises ReasonMissing, and KeyError for no action."""
+    """Writes one entry; call it in the transaction of the action.
+
+    Raises ReasonMissing, and KeyError for an action that is not in ACTIONS.
+    """
+    if action not in ACTIONS:
+        raise KeyError(action)
     return AuditEntry.objects.create(
         staff_id=staff.pk,
         staff_name=staff.username or staff.shown_name,
-        action=ACTIONS[action] and action,
+        action=action,
         target_type=target.type,
         target_id=target.id,
         target_name=target.name,

@@ -128,8 +128,17 @@ def list_hashrates(*, cooperative_id: int, viewer_id: int | None, hours: int, no
     samples = HashrateSample.objects.filter(cooperative_id=cooperative_id)
     earlier = samples.filter(sampled_at__lt=times[0]).order_by("-sampled_at").values_list("hashrate", flat=True).first()
     sampled = dict(samples.filter(sampled_at__range=(times[0], times[-1])).values_list("sampled_at", "hashrate"))
-    value = earlier or 0.0
-    return [{"time": at, "value": (value := sampled.get(at, value))} for at in times]
+    return _repeat_missing(times, sampled, before=earlier or 0.0)
+
+
+def _repeat_missing(times: list[datetime], sampled: dict[datetime, float], *, before: float) -> list[Row]:
+    """One point for each time. A time without a sample repeats the value before it; `before` is the first of these."""
+    points: list[Row] = []
+    value = before
+    for at in times:
+        value = sampled.get(at, value)
+        points.append({"time": at, "value": value})
+    return points
 
 
 def visible_to(viewer_id: int | None) -> CooperativeQuerySet:

@@ -1,4 +1,4 @@
-"""What may be refused, as exceptions: each fact is a class that carries its HTTP status, its code and its sentence."""
+"""Refusals as exceptions: one class for each fact, with its HTTP status, its code and its sentence."""
 
 from collections.abc import Mapping, Sequence
 
@@ -39,7 +39,7 @@ class NotAllowed(DomainError):
 
 
 class NotFound(DomainError):
-    """Not there, or not yours to see: the two look alike."""
+    """The thing is not there, or the caller may not see it: both get the same answer."""
 
     status = 404
     code = "not_found"

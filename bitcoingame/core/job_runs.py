@@ -1,7 +1,7 @@
-"""Running jobs by time: each one alone, and what became of it on record.
+"""Runs the jobs of the timetable: one run of a job at a time, with a record of how it ended.
 
-The record, in PostgreSQL, decides what is due. Redis only carries the calls, so that losing it, or a worker, or the
-scheduler, neither forgets a run nor makes two of one.
+The record is in PostgreSQL and decides what is due. Redis only carries the calls, so losing Redis, a worker or the
+scheduler neither skips a run nor doubles one.
 """
 
 import logging
@@ -21,33 +21,41 @@ logger = logging.getLogger(__name__)
 Work = Callable[..., Any]
 MAX_ERROR = 500
 
-_LOCKS = 0x6A6F6273  # "jobs": our class among PostgreSQL's advisory locks
+_LOCKS = 0x6A6F6273  # "jobs" in ASCII: the first key of our advisory locks
 
 
 class Job(NamedTuple):
-    """What to do when: `at` is a crontab line in UTC, `work` is called with now and since, when it last succeeded."""
+    """A piece of work and when it is due: `at` is a crontab line in UTC.
+
+    `work` is called as work(now=, since=): `now` is the time of this run, `since` that of the last run that succeeded,
+    None before the first. Both are in UTC.
+    """
 
     at: str
     work: Work
     seconds: int = 60
-    """How long it may take before its worker ends it."""
+    """The worker ends a run that takes longer."""
 
 
 class JobStatus(NamedTuple):
+    """How a job's last runs went. Times are in UTC; last_error is empty after a success."""
+
     last_started_at: datetime | None
     last_succeeded_at: datetime | None
     last_error: str
 
 
 class Due(NamedTuple):
+    """When a job's next run is due, in UTC and in the past if it is late, and whether the job is running now."""
+
     at: datetime
     is_running: bool
 
 
 def run_due_job(name: str, job: Job, *, now: datetime) -> bool:
-    """Does the job's work unless it is done already, or being done; returns whether it did.
+    """Runs the job if it is due and not running already; returns whether it ran.
 
-    A missed job is caught up by one run, however many times it was missed. What the work raises is recorded and raised.
+    However many times a job was missed, one run makes up for them. An error of the work is recorded and raised again.
     """
     with _alone(name) as is_alone:
         if not is_alone:
@@ -61,13 +69,13 @@ def run_due_job(name: str, job: Job, *, now: datetime) -> bool:
         except BaseException as error:
             _record_failure(name, error)
             raise
-        # Until `now`, not the end: what fell due meanwhile is still to be done.
+        # Record `now` and not the end of the run: a run that fell due in the meantime must still happen.
         _record(name, last_succeeded_at=now, last_error="")
     return True
 
 
 def due_jobs(timetable: Mapping[str, Job]) -> dict[str, Due]:
-    """For each job, when its next run is due (in the past, if it is late) and whether it is running now."""
+    """For each job of the timetable by name, when its next run is due and whether it is running now."""
     runs = {run.name: run for run in JobRun.objects.filter(name__in=timetable)}
     for name in timetable.keys() - runs.keys():
         runs[name] = _find_run(name)
@@ -82,7 +90,7 @@ def next_due(job: Job, run: JobRun) -> datetime:
 
 
 def job_status() -> dict[str, JobStatus]:
-    """When each job that ever was on the timetable last started and last succeeded, and why it failed since."""
+    """For each job that ever was on the timetable by name, how its last runs went."""
     return {
         run.name: JobStatus(run.last_started_at, run.last_succeeded_at, run.last_error)
         for run in JobRun.objects.order_by("name")
@@ -91,11 +99,14 @@ def job_status() -> dict[str, JobStatus]:
 
 @contextmanager
 def _alone(name: str) -> Iterator[bool]:
-    """Whether no other process is at this job. PostgreSQL lets go of the lock when this process's connection ends."""
+    """Takes the job's lock and yields whether it could; False means that another process is running the job.
+
+    PostgreSQL frees the lock when this process's connection ends.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, _lock_number(name)])
         (is_alone,) = cursor.fetchone()
-        # A host that vanishes closes nothing; by itself PostgreSQL would keep its lock for two hours.
+        # A host that vanishes does not close its connection: PostgreSQL would keep its lock for two hours.
         cursor.execute(
             "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_count', '3', false)"
         )
@@ -138,7 +149,7 @@ def _record(name: str, **changes: Any) -> None:
 
 
 def _record_failure(name: str, error: BaseException) -> None:
-    """As far as the database lets us: it may be the reason."""
+    """Records the error if the database allows it: the database may be what failed."""
     logger.error("The job %s failed: %s", name, type(error).__name__)
     try:
         with transaction.atomic():

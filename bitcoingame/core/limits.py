@@ -1,8 +1,9 @@
-"""Bounded attempts, counted in PostgreSQL: exact under concurrency, indifferent to Redis and to forged headers."""
+"""Limits on attempts, counted in PostgreSQL: exact under concurrency, independent of Redis and of forged headers."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any, cast
+from typing import cast
 
 from django.db import connection
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from bitcoingame.core.errors import TooManyAttempts
 
 WINDOW_SECONDS = 3600
 
-# One statement counts the attempt against every key, in key order so that two requests never wait for each other.
+# One statement counts the attempt against every key, in key order so that two requests cannot deadlock.
 # A key whose window has passed starts a new one.
 _SPEND = """
 INSERT INTO attempt_counters AS counter (key, count, window_ends_at)
@@ -37,8 +38,9 @@ DELETE FROM attempt_counters WHERE key IN (
 def spend_attempt(limits: Mapping[str, int]) -> None:
     """Counts one attempt against each key of {key: attempts per hour}.
 
-    Counting comes before the attempt, so that however many arrive at once, no more than the limit get through.
-    Raises TooManyAttempts, leaving the counts as they were. Call it outside the attempt's transaction.
+    Call it before the attempt: then no more than the limit get through, however many arrive at once. Call it outside
+    the attempt's transaction, because a rollback would undo the count. Raises TooManyAttempts and leaves the counts as
+    they were.
     """
     with connection.cursor() as cursor:
         cursor.execute(_SPEND, {"keys": sorted(limits), "seconds": WINDOW_SECONDS})
@@ -55,7 +57,7 @@ def refund_attempt(limits: Mapping[str, int]) -> None:
         cursor.execute(_REFUND, {"keys": sorted(limits)})
 
 
-def purge_attempts(*, now: Any, batch_size: int) -> int:
+def purge_attempts(*, now: datetime, batch_size: int) -> int:
     """Deletes up to batch_size counters whose window is over; returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(_PURGE, {"now": now, "batch_size": batch_size})
@@ -63,9 +65,10 @@ def purge_attempts(*, now: Any, batch_size: int) -> int:
 
 
 def client_address(request: Request) -> str:
-    """The address the request came from, as our own proxies saw it (TRUSTED_PROXIES); one IPv6 /64 is one client.
+    """The client's IP address as our own proxies saw it (settings.TRUSTED_PROXIES); for IPv6 its /64 network.
 
-    A server that listens on IPv6 writes IPv4 clients as ::ffff:1.2.3.4, which are not one network.
+    A /64 counts as one client because one customer usually has all of it. An IPv4 client that a server on IPv6 writes
+    as ::ffff:1.2.3.4 counts as 1.2.3.4. Text that is not an address is returned as it is, cut to 64 characters.
     """
     text = BaseThrottle().get_ident(request) or ""
     try:
@@ -78,7 +81,7 @@ def client_address(request: Request) -> str:
 
 
 def storable_client_address(request: HttpRequest) -> str | None:
-    """`client_address` for a column of addresses: of an IPv6 /64 its first one. None for what is no address."""
+    """`client_address` for a column of IP addresses: the first of an IPv6 /64; None if it is not an address."""
     text = client_address(cast(Request, request)).partition("/")[0]
     try:
         return str(ip_address(text))

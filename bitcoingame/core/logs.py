@@ -1,10 +1,10 @@
-"""What goes into log lines: paths hold addresses, also of people who chose not to be named."""
+"""Keeps paths out of log lines: a path may hold the address of a user who chose not to be named."""
 
 import logging
 
 
 class RouteForPath(logging.Filter):
-    """Writes in django.request's lines the route of a request, `users/<address>/profile`, instead of its path."""
+    """In django.request's lines, replaces the path of a request by its route, such as /users/<address>/profile."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)

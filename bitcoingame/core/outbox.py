@@ -7,10 +7,10 @@ from bitcoingame.models import OutgoingEvent
 
 
 def enqueue_outgoing(*, event: str, payload: Mapping[str, Any]) -> None:
-    """Leaves one event for the stream `social:events`; call it in the transaction of the cause."""
+    """Stores one event for the stream `social:events`; call it in the transaction of the cause."""
     enqueue_all([(event, payload)])
 
 
 def enqueue_all(events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Leaves many, each (event, payload), in one statement. A payload is what JSON can hold."""
+    """Stores many events, each as (event, payload), in one statement. JSON must be able to hold a payload."""
     OutgoingEvent.objects.bulk_create(OutgoingEvent(event=event, payload=dict(payload)) for event, payload in events)

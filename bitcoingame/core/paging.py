@@ -14,8 +14,10 @@ class Page(NamedTuple):
 
     @property
     def window(self) -> slice:
+        """Where this page's rows stand in the whole list."""
         start = (self.page - 1) * self.per_page
         return slice(start, start + self.per_page)
 
     def envelope(self, plural: str, rows: list[Any], total: int) -> dict[str, Any]:
+        """The body of an answer: this page's rows under `plural`, the length of the whole list, and the page."""
         return {plural: rows, "total": total, "page": self.page, "per_page": self.per_page}

@@ -14,14 +14,14 @@ from bitcoingame.core.redis import RedisUnavailable, request_redis
 logger = logging.getLogger(__name__)
 
 DEFAULT_SECONDS = 300
-# Nobody reads a result; a failed job is kept for staff to look at.
+# Nobody reads a result, so none is kept. A failed job is kept for a week, so that staff can look at it.
 _KEPT = {"result_ttl": 0, "failure_ttl": 7 * 24 * 3600}
 
 
 def enqueue_on_commit(path: str, *arguments: Any, seconds: int = DEFAULT_SECONDS) -> None:
     """Queues the function at `path` ("app.jobs.name") once the transaction commits; it may then run for `seconds`.
 
-    Never raises. A job that Redis does not take is lost: each has a periodic sweep that finds the work in the tables.
+    Never raises. If Redis does not take the job, a job of the timetable finds the work in the tables later.
     """
     transaction.on_commit(partial(_enqueue, path, arguments, seconds), robust=True)
 

@@ -1,9 +1,9 @@
-"""Redis for code that somebody waits for: a request never pays for a dead or hanging Redis.
+"""Redis for code that somebody waits for: a dead or hanging Redis never slows a request down.
 
 redis-py alone blocks a caller for over 4 s when Redis is down and 5 s when it hangs. Here a call waits 200 ms at
 most for a connection and for an answer, nothing is retried, and after a failure Redis is left alone for a second.
-Kept circuit-breaker libraries were looked at and not taken: the best of them holds one lock around every call, so
-that threads would queue for Redis even while it is well.
+We looked at the maintained circuit-breaker libraries and took none: the best of them holds one lock around every
+call, so threads would wait for each other even while Redis is well.
 """
 
 import threading
@@ -24,14 +24,14 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 0.2
 REST_SECONDS = 1.0
-# How long one caller may find out whether Redis is back while the others go on without: a name look-up can take this.
+# After a rest one caller tries Redis, and for this long the others do without: looking up a name can take that long.
 TRIAL_SECONDS = 10.0
 
 _GONE = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
 class RedisUnavailable(Exception):
-    """Redis did not answer in time, or is being left alone after a failure. Always has a fallback; never shown."""
+    """Redis did not answer in time, or is left alone after a failure. Callers have a fallback; users never see this."""
 
 
 class ImpatientRedis:
@@ -52,9 +52,10 @@ class ImpatientRedis:
         self.skipped = 0
 
     def run(self, work: Callable[[Redis], T]) -> T:
-        """What `work(client)` returns; one round trip, so that the time is bounded.
+        """Returns what `work(client)` returns. `work` must make one round trip only, so that the time is bounded.
 
-        Raises RedisUnavailable when Redis is down, hangs or rests; other Redis errors (a wrong type, say) pass.
+        Raises RedisUnavailable when Redis is down, hangs or is being left alone. Other errors of Redis, such as a
+        wrong type, are raised as they are.
         """
         with self.attempt():
             return work(self._client)
@@ -83,7 +84,7 @@ class ImpatientRedis:
         return self._rests_until > time.monotonic()
 
     def _may_try(self) -> bool:
-        """True for everyone while Redis is well; after a rest, for the one thread that finds out whether it is."""
+        """True for all threads while Redis is well; after a rest, for the one thread that finds out if it is back."""
         if not self._rests_until:
             return True
         with self._door:

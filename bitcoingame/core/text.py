@@ -2,21 +2,21 @@
 
 import unicodedata
 
-# Format characters that emoji and some scripts are written with; every other one only hides or reorders text.
+# Emoji and some scripts need these format characters; all others only hide or reorder text.
 _JOINERS = {"\u200c", "\u200d"}
-# Letters and symbols that have no ink.
+# Letters and symbols that show nothing.
 _INKLESS = {"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"}
 
 
 class BadText(ValueError):
-    """Carries the sentence to show."""
+    """The text cannot be taken; str(error) is the sentence to show."""
 
 
 def clean_line(text: str, *, minimum: int, maximum: int) -> str:
-    """One line in NFC, trimmed, inner runs of white space single; lengths in characters.
+    """Returns the text in NFC, trimmed, with one space for each run of white space. Lengths are in characters.
 
-    Raises BadText for control, invisible and direction-changing characters, and for what is too short, too long
-    or shows nothing.
+    Raises BadText for control, invisible and direction-changing characters, and for text that is too short, is too
+    long or shows nothing.
     """
     text = unicodedata.normalize("NFC", text).strip()
     if any(is_forbidden(character) for character in text):
@@ -30,6 +30,7 @@ def clean_line(text: str, *, minimum: int, maximum: int) -> str:
 
 
 def is_forbidden(character: str) -> bool:
+    """Whether the character controls, hides or reorders text, or is unassigned."""
     if is_new_emoji(character):
         return False
     category = unicodedata.category(character)
@@ -40,9 +41,10 @@ def is_forbidden(character: str) -> bool:
 
 
 def is_visible(character: str) -> bool:
+    """Whether the character shows something by itself."""
     return is_new_emoji(character) or (unicodedata.category(character)[0] in "LNPS" and character not in _INKLESS)
 
 
 def is_new_emoji(character: str) -> bool:
-    """Phones know each year's emoji sooner than Python, which takes them for unassigned characters."""
+    """Whether this is an emoji that Python takes for an unassigned character: phones have each year's emoji sooner."""
     return "\U0001f000" <= character <= "\U0001faff" and unicodedata.category(character) == "Cn"

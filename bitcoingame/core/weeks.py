@@ -11,7 +11,7 @@ def utc_day(at: datetime) -> date:
 
 
 def utc_hour(at: datetime) -> datetime:
-    """The beginning of the hour."""
+    """The beginning of the hour that holds `at`."""
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
@@ -21,13 +21,13 @@ def week_of(day: date) -> date:
 
 
 def week_name(week: date) -> str:
-    """The ISO name, 2026-W53 say."""
+    """The week's ISO name, such as 2026-W53."""
     year, number, _ = week.isocalendar()
     return f"{year}-W{number:02}"
 
 
 def weeks_before(week: date, *, since: date) -> Iterator[date]:
-    """The weeks from the one of `since` up to, and without, `week`, the oldest first."""
+    """The weeks from the one that holds `since` to the one before `week`, oldest first."""
     earlier = week_of(since)
     while earlier < week:
         yield earlier

@@ -1,4 +1,4 @@
-"""What staff do to accounts. A suspended or deleted account leaves its cooperative as if its owner had left."""
+"""What staff do to accounts. Suspending or deleting an account also takes it out of its cooperative."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ _LOCK_COUNTER = "SELECT FROM notification_counters WHERE user_id = %s FOR UPDATE
 
 @transaction.atomic
 def suspend_user(*, staff: User, reason: str, user_id: int) -> None:
-    """Closes the account until it is restored: no seat, no sockets, no sign-in, 403 for the tokens it still has.
+    """Closes the account until it is restored: no seat, no sockets, no sign-in, and 403 for the tokens it still has.
 
     Raises ReasonMissing, AccountNotFound, OwnAccount, AccountOfStaff, AccountAlreadySuspended.
     """
@@ -36,7 +36,7 @@ def suspend_user(*, staff: User, reason: str, user_id: int) -> None:
 
 @transaction.atomic
 def restore_user(*, staff: User, reason: str, user_id: int) -> None:
-    """Opens a suspended account again. Its sessions and its seat are gone; an access token lives out its minutes.
+    """Opens a suspended account again. Its sessions and its seat stay gone; an access token works until it expires.
 
     Raises ReasonMissing, AccountNotFound, OwnAccount, AccountOfStaff, AccountNotSuspended.
     """
@@ -50,21 +50,21 @@ def restore_user(*, staff: User, reason: str, user_id: int) -> None:
 
 @transaction.atomic
 def delete_account(*, staff: User, reason: str, user_id: int) -> None:
-    """Deletes the user and everything that is theirs, the dissolved cooperatives they founded or led last among it.
+    """Deletes the user and all that is theirs, including dissolved cooperatives that they owned.
 
     Raises ReasonMissing, AccountNotFound, OwnAccount, AccountOfStaff.
     """
     user = _lock_for(staff, user_id, reason)
     _close(user, action="delete_account", staff=staff, reason=reason)
     with connection.cursor() as cursor:
-        # Whoever is telling this user something holds the counter and needs the user's row: let them finish first.
+        # A transaction that notifies this user holds the counter and then needs the user's row: let it finish first.
         cursor.execute(_LOCK_COUNTER, [user_id])
     Cooperative.objects.filter(owner_id=user_id, member_count=0).delete()
     user.delete()
 
 
 def _lock_for(staff: User, user_id: int, reason: str) -> User:
-    """Staff accounts are for superusers, and nobody acts on their own."""
+    """Locks the user's row. Nobody acts on their own account, and only superusers act on accounts of staff."""
     clean_reason(reason)
     user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
     if user is None:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import display
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from bitcoingame.core.staff.actions import ActingAdmin, StaffAction
 from bitcoingame.core.staff.pages import Section, label, when

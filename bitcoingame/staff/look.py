@@ -1,4 +1,4 @@
-"""How the admin looks and what its sidebar leads to; the settings of django-unfold."""
+"""How the admin looks and what its sidebar links to: the settings of django-unfold."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ from django.urls import reverse_lazy
 
 
 def may(permission: str) -> Callable[[HttpRequest], bool]:
+    """Whether the request's user has the permission, as unfold asks for each link."""
     return lambda request: bool(getattr(request.user, "has_perm", lambda _: False)(permission))
 
 

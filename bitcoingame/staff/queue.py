@@ -16,7 +16,7 @@ from rq.exceptions import NoSuchJobError
 
 
 def _superusers_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """And what the queue's pages stumble over, a job that is gone or Redis that is down, becomes a message."""
+    """Refuses everybody else, and turns a job that is gone or a Redis that is down into a message instead of a 500."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -42,12 +42,13 @@ admin.site.unregister(Dashboard)
 
 @admin.register(Dashboard)
 class BackgroundJobsAdmin(QueueAdmin):
-    """The queue's own pages, all of them for superusers: arguments of jobs may name people."""
+    """The queue's own pages, all for superusers only, because the arguments of jobs may name people."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Without the pages of a row: behind this model is no table."""
+        """Leaves out the pages of a row, because this model has no table."""
         rows = {f"django_rq_dashboard_{page}" for page in ("add", "change", "delete", "history")}
-        urls = [url for url in super().get_urls() if url.name and url.name not in rows]
+        all_urls: list[URLPattern] = super().get_urls()  # type: ignore[no-untyped-call]  # django-rq's has no types
+        urls = [url for url in all_urls if url.name and url.name not in rows]
         for url in urls:
             url.callback = self.admin_site.admin_view(_superusers_only(url.callback))
         return urls

@@ -1,4 +1,4 @@
-"""The first thing staff see: what happened today, what waits for them, and how the community grows."""
+"""The first page that staff see: what happened today, what waits for them, how the community grows."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from bitcoingame.schedule import TIMETABLE
 
 KEPT_SECONDS = 30
 DAYS = 30
-# A job this late has no worker, or fails again and again.
+# A job that is later than this has no worker, or fails again and again.
 LATE = timedelta(minutes=5)
 
 _COUNTS = """
@@ -42,6 +42,8 @@ LEFT JOIN joined ON joined.day = days.day::date LEFT JOIN founded ON founded.day
 
 
 class Figure(NamedTuple):
+    """One number of the page, with a note below it and a link to its rows."""
+
     title: str
     value: int
     note: str
@@ -51,7 +53,7 @@ class Figure(NamedTuple):
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """settings.UNFOLD: what templates/admin/index.html shows."""
+    """Adds to the context what staff/start.html shows. settings.UNFOLD names this function."""
     facts: dict[str, Any] = cache.get_or_set("staff:start-page", _gather, KEPT_SECONDS) or {}
     return {
         **context,

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from btclib.ecc import bms
-from btclib.hashes import hash160
+from btclib.hashes import hash160, magic_message
 from btclib_wallet import bip322
 from ecc.ecc import dsa
 
@@ -55,7 +55,7 @@ def _verify_compact(owner: Address, message: str, text: str) -> bool:
 
 def _recover_key(signature: bms.Sig, message: str, *, compressed: bool) -> bytes:
     recovery_id = (signature.rf - _FIRST_HEADER) & 3
-    digest = bms.magic_message(message.encode())
+    digest = magic_message(message.encode())
     return dsa.recover_sec(recovery_id, digest, signature.dsa_sig, sha256, compressed=compressed)
 
 

@@ -1,4 +1,4 @@
-"""Refusals as HTTP: whatever a view raised becomes the one error shape."""
+"""Refusals as HTTP: every error that a view raises becomes one shape of answer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,6 +32,7 @@ class Unavailable(DomainError):
 
 
 def error_body(error: DomainError) -> dict[str, Any]:
+    """{"detail": sentence, "code": token}, and for bad input also "errors": {field: [sentence, …]}."""
     body: dict[str, Any] = {"detail": error.detail, "code": error.code}
     if isinstance(error, InvalidInput):
         body["errors"] = error.errors
@@ -39,22 +40,23 @@ def error_body(error: DomainError) -> dict[str, Any]:
 
 
 def error_response(error: DomainError) -> HttpResponse:
-    """The refusal as JSON, for middleware and Django's own error handlers too."""
+    """The refusal as JSON, with the headers that belong to it. Middleware and Django's error handlers use it too."""
     return HttpResponse(
         orjson.dumps(error_body(error)), status=error.status, content_type="application/json", headers=_headers(error)
     )
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Turns whatever a view raised into the one error shape; None (a fault of ours) goes on to the 500 handler.
+    """The answer to an error that a view raised; None if it is a fault of ours, which goes on to the 500 handler.
 
-    Rendered here, for the views that answer in HTML or YAML refuse in JSON too.
+    The JSON is made here and not by the view's renderer, because views that answer in HTML or YAML refuse in JSON too.
     """
     error = as_domain_error(exc)
     return None if error is None else error_response(error)
 
 
 def as_domain_error(exc: Exception) -> DomainError | None:
+    """The refusal that an error of Django, DRF or PostgreSQL stands for; None if it is a fault of ours."""
     match exc:
         case DomainError():
             return exc
@@ -83,7 +85,7 @@ def _from_api_exception(exc: exceptions.APIException) -> DomainError:
 
 
 def _described(error: NotAllowed, exc: Exception) -> NotAllowed:
-    """Keeps the sentence and code a permission class gave, where it gave its own."""
+    """Takes over the sentence and the code of a permission class that has its own."""
     detail = getattr(exc, "detail", None)
     if isinstance(detail, exceptions.ErrorDetail) and detail.code != exceptions.PermissionDenied.default_code:
         error.detail, error.code = str(detail), str(detail.code)
@@ -97,7 +99,7 @@ def _headers(error: DomainError) -> dict[str, str]:
 
 
 def _flatten(detail: Any, field: str = "") -> dict[str, list[str]]:
-    """DRF's nested error detail as {dotted field: [sentences]}; what concerns no field stands under `body`."""
+    """DRF's nested error detail as {dotted field: [sentences]}; what concerns no single field stands under `body`."""
     if isinstance(detail, Mapping):
         found: dict[str, list[str]] = {}
         for key, value in detail.items():
@@ -111,7 +113,7 @@ def _flatten(detail: Any, field: str = "") -> dict[str, list[str]]:
 class LimitBody:
     """Refuses a body that is too large before anything reads it, and one of unknown length.
 
-    Django takes a body without a length for none at all: a chunked PATCH would be answered 200 and change nothing.
+    Django treats a body without a length as no body: it would answer a chunked PATCH with 200 and change nothing.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -127,6 +129,6 @@ class LimitBody:
 
 
 def body_limit(path: str) -> int:
-    """In bytes: what people send is small; what services and the admin send may be larger."""
+    """The largest body that this path takes, in bytes: little from users, more from services and from the admin."""
     is_small = path.startswith("/api/v1/") and not path.startswith("/api/v1/internal/")
     return settings.MAX_BODY_BYTES if is_small else settings.DATA_UPLOAD_MAX_MEMORY_SIZE

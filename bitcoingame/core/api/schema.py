@@ -10,7 +10,7 @@ _ERROR = {"description": "", "content": {"application/json": {"schema": {"$ref":
 
 
 def add_shared_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A postprocessing hook of drf-spectacular: views declare only the refusals that are their own."""
+    """A hook of drf-spectacular: adds the refusals that operations share, so that views declare only their own."""
     operations = (operation for methods in result["paths"].values() for operation in methods.values())
     for operation in operations:
         for status in _shared_statuses(operation):
@@ -19,7 +19,7 @@ def add_shared_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _shared_statuses(operation: dict[str, Any]) -> list[str]:
-    """A bad token is refused even where none is needed."""
+    """401 and 403 stand wherever a token is read, because a bad token is refused even if none is needed."""
     signed_in = ["401", "403"] if operation.get("security") else []
     with_body = ["400", "411", "413", "415"] if "requestBody" in operation else []
     return [*signed_in, *with_body, "503"]

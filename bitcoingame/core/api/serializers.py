@@ -1,4 +1,4 @@
-"""Fields that take what they say and nothing else, and the shapes of answers."""
+"""Fields that accept exactly the type they name, and the shapes of answers."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -9,7 +9,7 @@ from rest_framework import exceptions, serializers
 from bitcoingame.core.text import BadText, clean_line
 
 
-def parsed(form: type[serializers.Serializer], data: Any, *, partial: bool = False) -> dict[str, Any]:
+def parsed(form: type[serializers.Serializer[Any]], data: Any, *, partial: bool = False) -> dict[str, Any]:
     """The validated fields of a request's body or query. Raises ValidationError (400)."""
     bound = form(data=data, partial=partial)
     bound.is_valid(raise_exception=True)
@@ -17,7 +17,7 @@ def parsed(form: type[serializers.Serializer], data: Any, *, partial: bool = Fal
 
 
 class StrictCharField(serializers.CharField):
-    """A string that arrived as a string; DRF's own would turn numbers into text."""
+    """Accepts strings only; DRF's own field would turn numbers into text."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -26,7 +26,7 @@ class StrictCharField(serializers.CharField):
 
 
 class LineField(StrictCharField):
-    """One line of text a person typed, cleaned; min_length and max_length count what is left."""
+    """One line of text that a person typed. min_length and max_length count the characters after cleaning."""
 
     def __init__(self, *, min_length: int = 1, max_length: int, **kwargs: Any) -> None:
         self.bounds = {"minimum": min_length, "maximum": max_length}
@@ -40,7 +40,7 @@ class LineField(StrictCharField):
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """true or false; DRF's own would take "yes", 1 and a dozen others."""
+    """Accepts true and false only; DRF's own field would take "yes", 1 and a dozen others."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -65,10 +65,10 @@ class IdField(serializers.RegexField):
             self.fail("invalid")
 
 
-class ReadSerializer(serializers.Serializer):
+class ReadSerializer(serializers.Serializer[Any]):
     """Declares the shape of an answer for the schema, and builds it from a row without DRF's per-field machinery.
 
-    `of(row)` reads one key per declared field, so a query that forgets one fails loudly; ids become strings.
+    `of(row)` reads one key for each declared field and raises KeyError if the row lacks it. Ids become strings.
     """
 
     @classmethod
@@ -81,7 +81,7 @@ def _plan(serializer: type[ReadSerializer]) -> list[tuple[str, str, Callable[[An
     return [(name, str(field.source), _converter(field)) for name, field in serializer().fields.items()]
 
 
-def _converter(field: serializers.Field) -> Callable[[Any], Any] | None:
+def _converter(field: serializers.Field[Any, Any, Any, Any]) -> Callable[[Any], Any] | None:
     if isinstance(field, serializers.ListSerializer):
         of = cast(type[ReadSerializer], type(field.child)).of
         return lambda rows: [of(row) for row in rows]
@@ -90,7 +90,7 @@ def _converter(field: serializers.Field) -> Callable[[Any], Any] | None:
     return str if isinstance(field, IdField) else None
 
 
-class ErrorBody(serializers.Serializer):
+class ErrorBody(serializers.Serializer[Any]):
     """Every refusal: a sentence for people, a token for programs, and for bad input what is wrong with each field."""
 
     detail = serializers.CharField()
@@ -100,5 +100,5 @@ class ErrorBody(serializers.Serializer):
     )
 
 
-class DetailBody(serializers.Serializer):
+class DetailBody(serializers.Serializer[Any]):
     detail = serializers.CharField()

@@ -11,9 +11,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _columns: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def fetch_rows(self, statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """The rows of a read written by hand, by column name. `statement` is a constant: its columns are remembered.
+        """Runs a SELECT and returns its rows, each as {column: value}.
 
-        All reads of a connection share one cursor; making one takes psycopg as long as a short query.
+        `statement` must be a constant, because the names of its columns are remembered for good. All reads of a
+        connection share one cursor, because psycopg takes as long to make one as to run a short query.
         """
         self.close_if_health_check_failed()
         self.ensure_connection()
@@ -28,10 +29,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def is_usable(self) -> bool:
-        """Whether the connection a request is about to reuse still stands.
+        """Whether the connection that a request is about to reuse is still open.
 
-        Between requests PostgreSQL has nothing to say; a connection with something to read has been closed by it.
-        Django's own check asks SELECT 1 before each request, where a whole profile is one query.
+        Between requests PostgreSQL sends nothing, so if there is something to read, PostgreSQL closed the connection.
+        Django's own check runs SELECT 1 before each request, although the whole of a profile is only one query.
         """
         connection: Any = self.connection
         if connection is None or connection.closed:

@@ -1,15 +1,15 @@
-"""The one kind of foreign key Django 5.2 cannot declare: one the database itself cascades."""
+"""Foreign keys that the database itself cascades, which Django 5.2 cannot declare."""
 
 from typing import Any
 
 from django.db import migrations, models
 
 
-class CascadingKey(models.ForeignKey):
+class CascadingKey(models.ForeignKey[Any, Any]):
     """A foreign key with ON DELETE CASCADE in PostgreSQL, so that raw SQL and scripts obey it as the ORM does.
 
-    Django only deletes; it does not collect the referring rows first. The constraint itself is made by
-    `add_cascade` in the migration that makes the column.
+    Django deletes the parent alone; it does not collect the referring rows first. The constraint is made by
+    `add_cascade`, in the migration that makes the column.
     """
 
     def __init__(self, to: Any, **kwargs: Any) -> None:
@@ -18,7 +18,7 @@ class CascadingKey(models.ForeignKey):
         super().__init__(to, **kwargs)
 
 
-class CascadingOneToOne(models.OneToOneField):
+class CascadingOneToOne(models.OneToOneField[Any, Any]):
     """`CascadingKey` for a row that each parent has at most once."""
 
     def __init__(self, to: Any, **kwargs: Any) -> None:

@@ -8,9 +8,9 @@ from bitcoingame.core.postgresql.base import DatabaseWrapper
 
 
 def fetch_rows(statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Runs a read written by hand, a constant, and answers its rows by column name.
+    """Runs a SELECT, which must be a constant, and returns its rows, each as {column: value}.
 
-    For the few reads every page makes: there the ORM takes several times as long to write the SQL as PostgreSQL,
-    which has it prepared, to answer it.
+    Only for the few reads that every page makes: PostgreSQL has them prepared, and the ORM would take several times as
+    long to write the SQL as PostgreSQL takes to answer it.
     """
     return cast(DatabaseWrapper, connection).fetch_rows(statement, parameters)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django import forms
@@ -27,7 +27,7 @@ _IDS = re.compile(r"-?[0-9]{1,18}(,-?[0-9]{1,18})*")
 
 
 class LineField(forms.CharField):
-    """One line of text, cleaned as everywhere."""
+    """One line of text, cleaned by clean_line."""
 
     widget = UnfoldAdminTextInputWidget
 
@@ -40,7 +40,7 @@ class LineField(forms.CharField):
 
 
 class ReasonForm(forms.Form):
-    """What each action asks for. Subclasses ask for more, and hand it to the service under the field's name."""
+    """What each action asks for. A subclass may ask for more: each field goes to the service under the field's name."""
 
     reason = LineField(max_length=MAX_REASON, help_text="Kept in the audit log. One line.")
 
@@ -52,10 +52,11 @@ class ReasonForm(forms.Form):
 
 @dataclass(frozen=True)
 class StaffAction:
-    """One thing staff may do to a row. `run` is a service: run(staff=, reason=, <id_argument>=, …) or DomainError.
+    """One thing that staff may do to a row.
 
-    `consequence` is told before, `done` after. `is_offered` says whether an object's page shows the button; the
-    service decides whether it may be done.
+    `run` is the service that does it: run(staff=, reason=, <id_argument>=, <other fields of the form>=). It raises
+    DomainError to refuse. `consequence` stands on the page that asks for the reason, `done` in the message afterwards.
+    `is_offered` only decides whether an object's page shows the button; the service decides whether it may be done.
     """
 
     name: str
@@ -69,6 +70,15 @@ class StaffAction:
     is_dangerous: bool = False
     icon: str = "bolt"
     is_offered: Callable[[Any], bool] = lambda obj: True
+
+
+class Button(NamedTuple):
+    """What staff/buttons.html shows of an action."""
+
+    label: str
+    icon: str
+    danger: bool
+    url: str
 
 
 class ActingAdmin(ReadOnlyAdmin):
@@ -87,7 +97,7 @@ class ActingAdmin(ReadOnlyAdmin):
         return f"{self.opts.app_label}_{self.opts.model_name}"
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """What the list offers for the rows that are ticked."""
+        """The actions that the list offers for the rows that are ticked."""
         return {
             action.name: (_leading_to(action), action.name, action.label)
             for action in self.staff_actions
@@ -95,7 +105,7 @@ class ActingAdmin(ReadOnlyAdmin):
         }
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Django's own stumbles over a tick that is no id."""
+        """Refuses ticks that are not ids, on which Django's own method fails."""
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if not _IDS.fullmatch(",".join(ticked)):
             messages.error(request, "Choose among the rows of the list.")
@@ -104,26 +114,27 @@ class ActingAdmin(ReadOnlyAdmin):
         return response
 
     def action_url(self, action: str, pks: Sequence[int], **values: Any) -> str:
+        """The page that asks for the reason; `values` fill in other fields of its form."""
         query = urlencode({"ids": ",".join(map(str, pks)), **values})
         return f"{reverse(f'admin:{self._url_stem}_act', args=[action])}?{query}"
 
-    def offered(self, request: HttpRequest, obj: Model) -> list[dict[str, Any]]:
+    def buttons(self, request: HttpRequest, obj: Model) -> list[Button]:
+        """The actions that the object's page offers to this member of staff."""
+        actions = [action for action in self.staff_actions if _may(request, action) and action.is_offered(obj)]
         return [
-            {"label": action.label, "icon": action.icon, "danger": action.is_dangerous, "url": url}
-            for action in self.staff_actions
-            if _may(request, action) and action.is_offered(obj)
-            for url in [self.action_url(action.name, [obj.pk])]
+            Button(action.label, action.icon, action.is_dangerous, self.action_url(action.name, [obj.pk]))
+            for action in actions
         ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
-        buttons = self.offered(request, obj) if obj is not None else []
+        buttons = self.buttons(request, obj) if obj is not None else []
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "buttons": buttons})
 
     def act_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """Asks for the reason, then does it to each row and reports what was done and what was refused."""
+        """Asks for the reason. Once it is given, acts on each row and reports what was done and what was refused."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         action = next((action for action in self.staff_actions if action.name == name), None)

@@ -1,4 +1,4 @@
-"""What the admin's pages share: reading without typing, lists that stay fast over millions of rows, links, sections."""
+"""What the admin's pages share: they only read, their lists stay fast over millions of rows, links, sections."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -29,8 +29,8 @@ class Section(NamedTuple):
     empty: str = "Nothing yet."
 
 
-class BoundedPaginator(Paginator):
-    """Counts no further than MAX_COUNTED: who looks for one among more narrows the search."""
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's class takes no arguments when it runs
+    """Counts at most MAX_COUNTED rows; to find one among more, staff narrow the search."""
 
     template_name = "staff/pagination.html"
 
@@ -40,8 +40,8 @@ class BoundedPaginator(Paginator):
         return rows.order_by()[:MAX_COUNTED].count()
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """Shows and never edits: what changes, changes by an action through the services."""
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold brings no types
+    """Shows rows and never edits them: changes are actions, which call the services."""
 
     actions = ()
     paginator = BoundedPaginator
@@ -63,14 +63,14 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """What the page's own filters ask, and no more: typed by hand, any column could be searched by any pattern."""
+        """Only what the page's own filters ask: an address typed by hand could search any column by any pattern."""
         return "\x00" not in value and any(
             lookup == parameter or (not is_ours and lookup in {f"{parameter}__{name}" for name in FILTER_LOOKUPS})
             for parameter, is_ours in map(_parameter_of, self.get_list_filter(request))
         )
 
     def get_sections(self, request: HttpRequest, obj: Any) -> Iterable[Section]:
-        """The tables of what belongs to the object, each of a few rows."""
+        """The tables below the object's fields, each of a few rows."""
         return ()
 
     def change_view(
@@ -80,7 +80,8 @@ class ReadOnlyAdmin(ModelAdmin):
         obj = self.get_object(request, object_id)
         if obj is not None and self.has_view_permission(request, obj):
             context |= {"sections": self.get_sections(request, obj), "title": str(obj), "subtitle": None}
-        return super().change_view(request, object_id, form_url, context)
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
 
 def _parameter_of(list_filter: Any) -> tuple[str, bool]:
@@ -89,7 +90,7 @@ def _parameter_of(list_filter: Any) -> tuple[str, bool]:
 
 
 def filter_by(field: str, values: Sequence[str]) -> type[SimpleListFilter]:
-    """A filter by a column of a closed catalogue: Django's own would ask the whole table which values there are."""
+    """A filter by a column with known values: Django's own filter would read the whole table to find them."""
 
     class CatalogueFilter(SimpleListFilter):
         title = field.replace("_", " ")
@@ -152,7 +153,7 @@ def mask_email(email: str | None) -> str:
 
 
 def shorten_address(address: str | None) -> SafeString | str:
-    """The ends of a long address, the whole of it under the pointer."""
+    """The two ends of a long address; the pointer shows the whole of it."""
     if not address:
         return NOTHING
     return format_html(
@@ -161,10 +162,12 @@ def shorten_address(address: str | None) -> SafeString | str:
 
 
 def when(moment: datetime | None) -> str:
+    """The time in UTC, such as 3 Jan 2026 14:05, or a dash."""
     return f"{moment.astimezone(UTC):%-d %b %Y %H:%M}" if moment else NOTHING
 
 
 def shorten_hashrate(hashrate: float) -> str:
+    """A hashrate given in H/s, in the unit that fits it, such as 1.23 TH/s."""
     for unit in ("H/s", "kH/s", "MH/s", "GH/s", "TH/s", "PH/s"):
         if hashrate < 1000:
             return f"{hashrate:.3g} {unit}"

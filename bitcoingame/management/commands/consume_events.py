@@ -1,4 +1,4 @@
-"""The consumer of the platform's events, until SIGTERM or SIGINT. Any number of them share the work."""
+"""Runs a consumer of the platform's events until SIGTERM or SIGINT. Any number of them share the work."""
 
 import gc
 import signal
@@ -21,8 +21,8 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        # Thousands of small objects live for one batch: the collector would look through all that was imported, again
-        # and again, for a tenth of the time.
+        # Each batch makes thousands of small objects, so the collector would search everything that was imported again
+        # and again. That took a tenth of the time.
         gc.freeze()
         gc.set_threshold(100_000, 20, 100)
         consumer.run()

@@ -1,4 +1,4 @@
-"""The mining simulator, until SIGTERM or SIGINT."""
+"""Runs the mining simulator until SIGTERM or SIGINT."""
 
 import signal
 from argparse import ArgumentParser

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         if action == "address":
             self.stdout.write(open_wallet(file, create=True).address())
             return
-        # Read before the key is opened: in a pipe, what comes before us may be what makes it.
+        # Read the input before the key file: in a pipe, the command before this one may make the file.
         text = sys.stdin.read()
         wallet = open_wallet(file)
         self.stdout.write(wallet.sign(text.removesuffix("\n")) if action == "sign" else answer(wallet, text))
