@@ -18,7 +18,7 @@ from bitcoingame.core.redis import ANSWER_SECONDS, request_redis
 CONNECT_SECONDS = 2.0
 
 
-class ImpatientChannelLayer(RedisPubSubChannelLayer):
+class ImpatientChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channels_redis brings no types
     """channels_redis' layer, with the bounds that requests have: 200 ms for Redis to take a message, and its rest.
 
     `send` and `group_send` raise RedisUnavailable when Redis is down, hangs or rests. A message reaches each member of

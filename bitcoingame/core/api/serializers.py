@@ -68,7 +68,7 @@ class IdField(serializers.RegexField):
 class ReadSerializer(serializers.Serializer[Any]):
     """Declares the shape of an answer for the schema, and builds it from a row without DRF's per-field machinery.
 
-    `of(row)` reads one key for each declared field and raises KeyError if the row lacks it. Ids become strings.
+    `of(row)` reads one key per declared field, so a query that forgets one fails loudly; ids become strings.
     """
 
     @classmethod
