@@ -11,13 +11,14 @@ from typing import Any
 
 import orjson
 import psycopg
-import redis
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
+from redis import RedisError
 
 from bitcoingame.core.job_runs import job_status
+from bitcoingame.core.redis import connect
 from notifications.websocket.hub import hub_statuses
 
 _DATABASE_SECONDS = 2
@@ -108,10 +109,8 @@ def _jobs_state() -> dict[str, datetime | None]:
 
 def _redis_state() -> str:
     try:
-        with redis.Redis.from_url(
-            settings.REDIS_URL, retry=None, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
-        ) as client:
+        with connect(settings.REDIS_URL, seconds=_REDIS_SECONDS) as client:
             client.ping()
-    except redis.RedisError:
+    except RedisError:
         return "down"
     return "up"

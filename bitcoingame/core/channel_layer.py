@@ -9,10 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from bitcoingame.core.redis import ANSWER_SECONDS, request_redis
+from bitcoingame.core.redis import ANSWER_SECONDS, async_options, request_redis
 
 # For the process that listens: the layer itself connects again a second after a failure. Senders do not wait so long.
 CONNECT_SECONDS = 2.0
@@ -26,15 +24,7 @@ class ImpatientChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # c
     """
 
     def __init__(self, *, url: str, prefix: str) -> None:
-        host = {
-            "address": url,
-            "socket_connect_timeout": CONNECT_SECONDS,
-            "socket_timeout": CONNECT_SECONDS,
-            "retry": Retry(NoBackoff(), 0),
-            "protocol": 2,
-            "driver_info": None,
-        }
-        super().__init__(hosts=[host], prefix=prefix)
+        super().__init__(hosts=[{"address": url, **async_options(seconds=CONNECT_SECONDS)}], prefix=prefix)
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
         await _send(self._get_layer().send, channel, message)

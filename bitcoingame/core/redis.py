@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from redis import Redis
+from redis.asyncio.connection import Connection as AsyncConnection
+from redis.asyncio.connection import ConnectionPool as AsyncPool
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -30,6 +33,33 @@ TRIAL_SECONDS = 10.0
 _GONE = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
+def connect(url: str, *, seconds: float) -> Redis:
+    """A client that waits so long at most for a connection and for an answer, and never tries again by itself."""
+    return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **_impatience(seconds))
+
+
+def make_async_connection(url: str, *, seconds: float) -> AsyncConnection:
+    """One connection as impatient as `connect`, for asyncio; its caller connects it."""
+    pool = AsyncPool.from_url(url, **async_options(seconds=seconds))
+    connection: AsyncConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py has no types here
+    return connection
+
+
+def async_options(*, seconds: float) -> dict[str, Any]:
+    """The options of an asyncio client as impatient as `connect`, for libraries that make their clients themselves."""
+    return {"retry": AsyncRetry(NoBackoff(), 0), **_impatience(seconds)}
+
+
+def _impatience(seconds: float) -> dict[str, Any]:
+    """Protocol 2 and no driver_info: a new connection has nothing to ask before its first command."""
+    return {
+        "socket_connect_timeout": seconds,
+        "socket_timeout": seconds,
+        "protocol": 2,
+        "driver_info": None,
+    }
+
+
 class RedisUnavailable(Exception):
     """Redis did not answer in time, or is left alone after a failure. Callers have a fallback; users never see this."""
 
@@ -38,14 +68,7 @@ class ImpatientRedis:
     """A Redis client shared by the threads of a process. `failed` and `skipped` count calls, for the metrics."""
 
     def __init__(self, url: str) -> None:
-        self._client: Redis = Redis.from_url(
-            url,
-            socket_connect_timeout=ANSWER_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            driver_info=None,
-        )
+        self._client = connect(url, seconds=ANSWER_SECONDS)
         self._rests_until = 0.0
         self._door = threading.Lock()
         self.failed = 0

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
-from redis.retry import Retry
 
+from bitcoingame.core import redis
 from bitcoingame.events.envelope import Incoming
 
 GROUP: Final = "social"
@@ -37,14 +36,7 @@ class Pending(NamedTuple):
 
 def connect(url: str) -> Redis:
     """A client that waits for its server no longer than ANSWER_SECONDS and never tries again by itself."""
-    return Redis.from_url(
-        url,
-        socket_connect_timeout=ANSWER_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        driver_info=None,
-    )
+    return redis.connect(url, seconds=ANSWER_SECONDS)
 
 
 def name_consumer() -> str:

@@ -56,7 +56,7 @@ second after a loss? notifications/tests/test_control.py asks. Does it still log
 REDIS = """
 The feed connects by redis-py and then reads and writes the two streams itself. Are they still asyncio's, is nothing
 read ahead of us after connect() with protocol 2, and does disconnect still take nowait? Have the defaults of retries
-and timeouts changed? core/redis.py and core/channel_layer.py name theirs.
+and timeouts changed? core/redis.py names ours.
 notifications/tests/test_websocket_faults.py asks."""
 DJANGO = """
 Read BaseDatabaseWrapper.cursor beside fetch_rows: does ensure_connection, create_cursor, _prepare_cursor still make the
@@ -76,6 +76,7 @@ PROTOCOL = "notifications/websocket/uvicorn_protocol.py"
 CONSUMERS = "notifications/websocket/consumers.py"
 CONTROL = "notifications/websocket/control.py"
 FEED = "notifications/websocket/redis_feed.py"
+IMPATIENCE = "bitcoingame/core/redis.py"
 LAYER = "bitcoingame/core/channel_layer.py"
 DATABASE = "bitcoingame/core/postgresql/base.py"
 HEALTH = "bitcoingame/health.py"
@@ -102,7 +103,7 @@ FENCES = [
     Fence("redis", "8.1", redis_connection.Connection, STREAMS, FEED, REDIS),
     Fence("redis", "8.1", redis_connection.SSLConnection, STREAMS, FEED, REDIS),
     Fence("redis", "8.1", redis_connection.UnixDomainSocketConnection, STREAMS, FEED, REDIS),
-    Fence("redis", "8.1", redis_connection.ConnectionPool, "from_url make_connection", FEED, REDIS),
+    Fence("redis", "8.1", redis_connection.ConnectionPool, "from_url make_connection", IMPATIENCE, REDIS),
     Fence("Django", "5.2", DatabaseWrapper, READING, DATABASE, DJANGO),
     Fence("Django", "5.2", log.log_response, "_has_been_logged", HEALTH, DJANGO_LOG),
     Fence("rq-scheduler", "0.14", DjangoScheduler, SCHEDULING, TIMETABLE, SCHEDULER),

@@ -1,14 +1,18 @@
 """Nobody who waits for an answer waits for Redis."""
 
+import asyncio
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.conf import settings
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from bitcoingame.core import redis as module
-from bitcoingame.core.redis import ImpatientRedis, RedisUnavailable, request_redis
+from bitcoingame.core.redis import ImpatientRedis, RedisUnavailable, connect, make_async_connection, request_redis
+from bitcoingame.events import streams
 
 
 @pytest.fixture
@@ -105,3 +109,52 @@ def test_a_wrong_command_is_the_callers_fault_and_no_reason_to_rest(client, valk
         client.run(lambda redis: redis.execute_command("NOSUCHCOMMAND"))
     assert not client.is_resting
     assert client.run(ping) is True
+
+
+@pytest.fixture
+def hasty_server():
+    """The URL of a server that hangs up on everyone, and the list of what it was sent by each."""
+    received = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up_on_everyone():
+            while True:
+                try:
+                    caller, _ = server.accept()
+                except OSError:
+                    return
+                with caller:
+                    received.append(caller.recv(1024))
+
+        thread = threading.Thread(target=hang_up_on_everyone)
+        thread.start()
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0", received
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def ping_at_once(url):
+    connect(url, seconds=5).ping()
+
+
+def ping_as_the_consumer_does(url):
+    streams.connect(url).ping()
+
+
+def ping_by_asyncio(url):
+    async def ping():
+        connection = make_async_connection(url, seconds=5)
+        await connection.connect()
+        await connection.send_command("PING")
+        await connection.read_response()
+
+    asyncio.run(ping())
+
+
+@pytest.mark.parametrize("ask", [ping_at_once, ping_as_the_consumer_does, ping_by_asyncio])
+def test_an_impatient_client_asks_once_and_says_nothing_else(hasty_server, ask):
+    url, received = hasty_server
+    with pytest.raises(RedisConnectionError):
+        ask(url)
+
+    assert received == [b"*1\r\n$4\r\nPING\r\n"]

@@ -15,9 +15,9 @@ from typing import Any, cast
 
 import hiredis
 from django.conf import settings
-from redis.asyncio.connection import Connection, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import Connection
+
+from bitcoingame.core.redis import make_async_connection
 
 logger = logging.getLogger(__name__)
 
@@ -181,15 +181,7 @@ def _pack(*words: str | bytes) -> bytes:
 
 async def _connect() -> Connection:
     """redis-py's own connecting, for redis://, rediss:// and unix:// with their options: TLS, AUTH."""
-    pool = ConnectionPool.from_url(
-        settings.REDIS_URL,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=CONNECT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        driver_info=None,
-    )
-    connection = pool.make_connection()
+    connection = make_async_connection(settings.REDIS_URL, seconds=CONNECT_SECONDS)
     try:
         async with asyncio.timeout(2 * CONNECT_SECONDS):
             await connection.connect()
