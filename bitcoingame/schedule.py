@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from bitcoingame.core.job_runs import Job, Work, run_due_job
 from bitcoingame.core.limits import purge_attempts
+from bitcoingame.core.postgresql.purging import delete_batch
 from bitcoingame.core.weeks import utc_day, week_of
 from bitcoingame.events.ledger import purge_handled
 from bitcoingame.events.status import heard_until
@@ -68,8 +68,7 @@ def in_batches(delete: Callable[..., int]) -> Work:
 
 def delete_expired_sessions(*, now: datetime, batch_size: int) -> int:
     """Deletes up to batch_size of the admin's sessions; returns how many."""
-    expired = Session.objects.filter(expire_date__lt=now).order_by("pk")[:batch_size]
-    return Session.objects.filter(pk__in=expired.values("pk")).delete()[0]
+    return delete_batch(table="django_session", column="expire_date", before=now, batch_size=batch_size)
 
 
 TIMETABLE: Mapping[str, Job] = {

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from bitcoingame.core.postgresql.purging import delete_batch
 from bitcoingame.core.postgresql.sql_files import read_statement
 from bitcoingame.core.weeks import WEEK, utc_day, utc_hour, week_name, week_of, weeks_before
 from notifications.services import PersonalNotification, create_notifications
@@ -74,9 +75,8 @@ def update_cooperative_stats(*, now: datetime, since: datetime | None = None) ->
 
 def delete_old_samples(*, now: datetime, batch_size: int) -> int:
     """Deletes up to batch_size hashrate samples older than any chart shows; returns how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DELETE_SAMPLES, {"before": now - SAMPLES_KEPT, "batch_size": batch_size})
-        return int(cursor.rowcount)
+    before = now - SAMPLES_KEPT
+    return delete_batch(table="cooperative_hashrates", column="sampled_at", before=before, batch_size=batch_size)
 
 
 # These stand in social/sql, with a line about each of their parts.
@@ -108,12 +108,6 @@ WITH locked AS MATERIALIZED (
 UPDATE cooperatives cooperative SET weekly_rank = place.rank
 FROM unnest(%(ids)s, %(ranks)s) AS place (id, rank) JOIN locked USING (id)
 WHERE cooperative.id = place.id AND (cooperative.is_active OR place.rank = 0)
-"""
-
-_DELETE_SAMPLES = """
-DELETE FROM cooperative_hashrates WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM cooperative_hashrates WHERE sampled_at < %(before)s
-    ORDER BY sampled_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED))
 """
 
 

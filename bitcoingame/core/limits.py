@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from bitcoingame.core.errors import TooManyAttempts
+from bitcoingame.core.postgresql.purging import delete_batch
 
 WINDOW_SECONDS = 3600
 
@@ -28,10 +29,6 @@ RETURNING key, count, ceil(extract(epoch FROM window_ends_at - statement_timesta
 _REFUND = """
 UPDATE attempt_counters SET count = count - 1 WHERE key IN (
     SELECT key FROM attempt_counters WHERE key = ANY(%(keys)s) AND count > 0 ORDER BY key FOR UPDATE)
-"""
-_PURGE = """
-DELETE FROM attempt_counters WHERE key IN (
-    SELECT key FROM attempt_counters WHERE window_ends_at < %(now)s LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED)
 """
 
 
@@ -59,9 +56,7 @@ def refund_attempt(limits: Mapping[str, int]) -> None:
 
 def purge_attempts(*, now: datetime, batch_size: int) -> int:
     """Deletes up to batch_size counters whose window is over; returns how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PURGE, {"now": now, "batch_size": batch_size})
-        return int(cursor.rowcount)
+    return delete_batch(table="attempt_counters", column="window_ends_at", before=now, batch_size=batch_size)
 
 
 def client_address(request: Request) -> str:

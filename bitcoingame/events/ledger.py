@@ -4,10 +4,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection
-
+from bitcoingame.core.postgresql.purging import delete_batch
+from bitcoingame.core.postgresql.statements import execute, fetch
 from bitcoingame.events.catalogue import STREAMS
-from bitcoingame.events.effects import execute, fetch
 from bitcoingame.events.envelope import position_of
 
 KEPT = timedelta(days=30)
@@ -28,9 +27,6 @@ SELECT %s, numrange(first, last, '[]') FROM unnest(%s::numeric[], %s::numeric[])
 _KEEP_EVENTS = """
 INSERT INTO handled_events (event_id) SELECT event_id FROM unnest(%s::text[]) AS event_id ORDER BY event_id
 ON CONFLICT (event_id) DO NOTHING RETURNING event_id
-"""
-_PURGE = """
-DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {column} < %s LIMIT %s))
 """
 _PURGED = (
     ("handled_entries", "handled_at", KEPT),
@@ -75,9 +71,7 @@ def claim_events(event_ids: set[str]) -> set[str]:
 
 def purge_handled(*, now: datetime, batch_size: int) -> int:
     """Deletes up to batch_size rows of each table of events that are old enough; returns how many."""
-    deleted = 0
-    with connection.cursor() as cursor:
-        for table, column, kept in _PURGED:
-            cursor.execute(_PURGE.format(table=table, column=column), [now - kept, batch_size])
-            deleted += cursor.rowcount
-    return deleted
+    return sum(
+        delete_batch(table=table, column=column, before=now - kept, batch_size=batch_size)
+        for table, column, kept in _PURGED
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from bitcoingame.events.effects import fetch, texts
+from bitcoingame.core.postgresql.statements import fetch, texts
 
 MAX_REMEMBERED: Final = 200_000
 

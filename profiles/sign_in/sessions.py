@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from bitcoingame.core.postgresql.purging import delete_batch
 from profiles.errors import (
     AccountSuspended,
     InvalidNonce,
@@ -35,18 +36,6 @@ BITCOIN_MAINNET = "bip122:000000000019d6689c085ae165831e93"
 _CONSUME_CHALLENGE = """
 DELETE FROM sign_in_challenges WHERE nonce_digest = %s RETURNING btc_address, message, expires_at
 """
-_PURGES = (
-    """
-    DELETE FROM sign_in_challenges WHERE nonce_digest IN (
-        SELECT nonce_digest FROM sign_in_challenges WHERE expires_at < %(now)s
-        ORDER BY expires_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED)
-    """,
-    """
-    DELETE FROM refresh_tokens WHERE jti IN (
-        SELECT jti FROM refresh_tokens WHERE expires_at < %(now)s
-        ORDER BY expires_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED)
-    """,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +130,15 @@ def logout(*, token: str) -> None:
             RefreshToken.objects.filter(family=claims.family, user=user).delete()
 
 
+def end_sessions(user: User) -> None:
+    """Ends all sessions of a user whose row is locked."""
+    RefreshToken.objects.filter(user=user).delete()
+
+
 def purge_expired(*, now: datetime, batch_size: int) -> int:
     """Deletes up to batch_size expired challenges and as many expired refresh tokens; returns how many it deleted."""
-    with connection.cursor() as cursor:
-        deleted = 0
-        for statement in _PURGES:
-            cursor.execute(statement, {"now": now, "batch_size": batch_size})
-            deleted += cursor.rowcount
-    return deleted
+    challenges = delete_batch(table="sign_in_challenges", column="expires_at", before=now, batch_size=batch_size)
+    return challenges + delete_batch(table="refresh_tokens", column="expires_at", before=now, batch_size=batch_size)
 
 
 def write_message(*, address: str, nonce: str, issued_at: datetime, expires_at: datetime) -> str:
