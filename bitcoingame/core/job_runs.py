@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from crontab import CronTab  # type: ignore[import-untyped]
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 
+from bitcoingame.core.postgresql.locks import held_numbers, numbered_key, try_lock
+from bitcoingame.core.postgresql.statements import execute
 from bitcoingame.models import JobRun
 
 logger = logging.getLogger(__name__)
@@ -21,7 +23,10 @@ logger = logging.getLogger(__name__)
 Work = Callable[..., Any]
 MAX_ERROR = 500
 
-_LOCKS = 0x6A6F6273  # "jobs" in ASCII: the first key of our advisory locks
+_LOCKS = 0x6A6F6273  # "jobs" in ASCII: the group of our advisory locks
+_WATCH_THE_HOST = (
+    "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_count', '3', false)"
+)
 
 
 class Job(NamedTuple):
@@ -79,7 +84,7 @@ def due_jobs(timetable: Mapping[str, Job]) -> dict[str, Due]:
     runs = {run.name: run for run in JobRun.objects.filter(name__in=timetable)}
     for name in timetable.keys() - runs.keys():
         runs[name] = _find_run(name)
-    running = _running_locks()
+    running = held_numbers(_LOCKS)
     return {name: Due(next_due(job, runs[name]), _lock_number(name) in running) for name, job in timetable.items()}
 
 
@@ -103,36 +108,10 @@ def _alone(name: str) -> Iterator[bool]:
 
     PostgreSQL frees the lock when this process's connection ends.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, _lock_number(name)])
-        (is_alone,) = cursor.fetchone()
+    with try_lock(numbered_key(_LOCKS, _lock_number(name))) as is_alone:
         # A host that vanishes does not close its connection: PostgreSQL would keep its lock for two hours.
-        cursor.execute(
-            "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_count', '3', false)"
-        )
-    try:
+        execute(_WATCH_THE_HOST, [])
         yield is_alone
-    finally:
-        if is_alone:
-            _let_go(name)
-
-
-def _let_go(name: str) -> None:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCKS, _lock_number(name)])
-    except Error:
-        connection.close()
-
-
-def _running_locks() -> set[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT objid::bigint FROM pg_locks JOIN pg_database ON pg_database.oid = database"
-            " WHERE locktype = 'advisory' AND classid = %s AND granted AND datname = current_database()",
-            [_LOCKS],
-        )
-        return {number for (number,) in cursor.fetchall()}
 
 
 def _lock_number(name: str) -> int:

@@ -3,23 +3,20 @@
 A relay that dies between Redis and its record of it sends again: receivers go by event_id.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import connection
 from django.db.models.functions import Now
 from redis import Redis
 
+from bitcoingame.core.postgresql.locks import named_key, try_lock
 from bitcoingame.models import OutgoingEvent
 
 STREAM = "social:events"
 MAX_PER_ROUND = 500
 
-_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('outgoing_events', 0))"
-_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('outgoing_events', 0))"
+_OURS = named_key("outgoing_events")
 
 
 def relay_outgoing(client: Redis) -> int:
@@ -27,7 +24,7 @@ def relay_outgoing(client: Redis) -> int:
 
     0 as well when another consumer is at it. No transaction is open meanwhile. Raises the errors of Redis and Django.
     """
-    with _our_turn() as is_ours:
+    with try_lock(_OURS) as is_ours:
         waiting = list(OutgoingEvent.objects.filter(sent_at=None).order_by("id")[:MAX_PER_ROUND]) if is_ours else []
         if waiting:
             _send(client, waiting)
@@ -47,16 +44,3 @@ def _send(client: Redis, waiting: list[OutgoingEvent]) -> None:
             }
             pipeline.xadd(STREAM, fields, maxlen=settings.SOCIAL_EVENTS_MAXLEN, approximate=True)
         pipeline.execute()
-
-
-@contextmanager
-def _our_turn() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute(_TRY_LOCK)
-        (is_ours,) = cursor.fetchone()
-        try:
-            yield is_ours
-        finally:
-            # A lost connection has given the lock back by itself.
-            if is_ours and not connection.needs_rollback and connection.connection and not connection.connection.closed:
-                cursor.execute(_UNLOCK)

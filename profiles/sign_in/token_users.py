@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from bitcoingame.core.postgresql.locks import lock_until_commit, named_key
 from bitcoingame.core.postgresql.reads import fetch_rows
 from profiles.errors import AccountSuspended, InvalidToken
 from profiles.models import User
@@ -14,8 +15,8 @@ from profiles.sign_in.tokens import Claims, can_sign, read_access_token
 _COLUMNS = ("id", "btc_address", "display_name", "is_active")
 _FIND = f"SELECT {', '.join(_COLUMNS)} FROM users WHERE id = %(id)s"  # noqa: S608 - constants
 _INSERT = "INSERT INTO users (id, btc_address) VALUES (%s, %s) ON CONFLICT DO NOTHING"
-# Serialised, for two that set the sequence at once could set it back.
-_LOCK_SEQUENCE = "SELECT pg_advisory_xact_lock(hashtextextended('users_id_seq', 0))"
+# One at a time, because two that set the sequence at once could set it back.
+_SEQUENCE = named_key("users_id_seq")
 _MOVE_SEQUENCE_ON = """
 SELECT setval(sequence, %(id)s) FROM (SELECT pg_get_serial_sequence('users', 'id')::regclass AS sequence) AS users
 WHERE coalesce(pg_sequence_last_value(sequence), 0) < %(id)s
@@ -52,7 +53,7 @@ def _introduce(claims: Claims) -> User | None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_INSERT, [claims.user_id, claims.btc_address])
         if cursor.rowcount:
-            cursor.execute(_LOCK_SEQUENCE)
+            lock_until_commit(_SEQUENCE)
             cursor.execute(_MOVE_SEQUENCE_ON, {"id": claims.user_id})
             greet(user_id=claims.user_id)
     return _find(claims.user_id)
