@@ -12,6 +12,8 @@ from django.db import connections, models
 from django.db.models.functions import Now, Upper
 
 from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
+from profiles.names import shown_name
+from profiles.visibility import PUBLIC
 
 ADDRESS_LENGTH = 62
 UNUSABLE_PASSWORD = "!"  # noqa: S105 - what Django writes where no password can match
@@ -69,7 +71,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(
                 fields=["btc_address"],
                 name="idx_users_public_address",
-                condition=models.Q(is_active=True, public_profile=True, btc_address__isnull=False),
+                condition=PUBLIC,
             ),
             models.Index(fields=["-created_at", "-id"], name="idx_users_created"),
             models.Index(OpClass(Upper("display_name"), name="text_pattern_ops"), name="idx_users_name_search"),
@@ -93,8 +95,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def shown_name(self) -> str:
-        """What pages call this user: the chosen name, else `Miner-` and the start of the address."""
-        return self.display_name or fallback_name(self.btc_address) or self.username or ""
+        """What pages call this user; staff without a wallet go by the name they sign in with."""
+        # In this order, because users of the request path are loaded without their username.
+        return shown_name(self.display_name, self.btc_address) or self.username or ""
 
 
 class StaffAccount(User):
@@ -102,10 +105,6 @@ class StaffAccount(User):
 
     class Meta:
         proxy = True
-
-
-def fallback_name(btc_address: str | None) -> str | None:
-    return f"Miner-{btc_address[:8]}" if btc_address else None
 
 
 class NotificationPreferences(models.Model):

@@ -5,6 +5,7 @@ import re
 from django.db.models import Q, QuerySet
 
 from profiles.models import User
+from profiles.names import as_stored
 
 MAX_FOUND = 100
 _ID = re.compile(r"[1-9][0-9]{0,17}")
@@ -15,7 +16,7 @@ def find_users(users: QuerySet[User], term: str) -> QuerySet[User]:
     """By the start of the display name, whatever the case, the start of the address, or the exact id."""
     found = Q(display_name__istartswith=term)
     if _ADDRESS_START.fullmatch(term):
-        found |= Q(btc_address__startswith=term.lower() if term.lower().startswith("bc1") else term)
+        found |= Q(btc_address__startswith=as_stored(term))
     if _ID.fullmatch(term):
         found |= Q(pk=int(term))
     return users.filter(found)

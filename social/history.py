@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from profiles.models import fallback_name
+from profiles.names import shown_name
 
 # For each user the newest few by the index on (user_id, id), however long anyone's history is.
 _LATEST = """
@@ -34,6 +34,6 @@ def latest_activities(user_ids: list[int], limit: int) -> list[RecentActivity]:
         cursor.execute(_LATEST, {"user_ids": user_ids, "limit": limit})
         rows = cursor.fetchall()
     return [
-        RecentActivity(user_id, name or fallback_name(address) or "", title, created_at)
+        RecentActivity(user_id, shown_name(name, address), title, created_at)
         for user_id, name, address, title, created_at in rows
     ]

@@ -12,6 +12,8 @@ from django.db.models.functions import Collate, Lower
 from bitcoingame.core.paging import Page
 from bitcoingame.core.postgresql.reads import fetch_rows
 from bitcoingame.core.weeks import utc_hour
+from profiles.names import SHOWN_NAME
+from profiles.visibility import IS_NAMED_IN_COOPERATIVES
 from social.errors import CooperativeInactive, CooperativeNotFound, InvalidInviteCode, NoCooperative
 from social.invite_codes import normalize_invite_code
 from social.models import (
@@ -45,12 +47,12 @@ SELECT {", ".join(SUMMARY)}, ({_COUNT}) FROM cooperatives WHERE is_active
 ORDER BY NULLIF(weekly_rank, 0), combined_hashrate DESC, id LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608 - constants
 _FIND = f"SELECT {', '.join(SUMMARY)}, invite_code FROM cooperatives WHERE id = %(id)s AND member_count > 0"  # noqa: S608
-_MEMBERS = """
-SELECT user_id, coalesce(display_name, 'Miner-' || left(btc_address, 8)) AS display_name, hashrate, shares_today,
-       is_online, role, public_profile AND show_in_coop_rankings AS is_shown
+_MEMBERS = f"""
+SELECT user_id, {SHOWN_NAME} AS display_name, hashrate, shares_today,
+       is_online, role, {IS_NAMED_IN_COOPERATIVES} AS is_shown
 FROM cooperative_members JOIN users ON users.id = user_id
 WHERE cooperative_id = %(id)s ORDER BY joined_at, cooperative_members.id
-"""
+"""  # noqa: S608 - constants
 
 
 def list_cooperatives(*, page: Page, search: str = "") -> tuple[list[Row], int]:

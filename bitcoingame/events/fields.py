@@ -7,6 +7,7 @@ from typing import Any
 
 from bitcoingame.core.text import BadText, clean_line
 from profiles.errors import InvalidAddress
+from profiles.names import as_stored
 from profiles.sign_in.addresses import parse_address
 
 Data = Mapping[str, Any]
@@ -37,15 +38,15 @@ def read_user(data: Data) -> str | int:
     address = data.get("user")
     if type(address) is not str or not address:
         raise Malformed("user is missing." if address is None else "user must be an address.")
-    return _as_stored(address)
+    return _address_of(address)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _as_stored(user: str) -> str:
+def _address_of(user: str) -> str:
     address = user.partition(".")[0]
     if not 0 < len(address) <= 128 or not address.isprintable():
         raise Malformed("user must be an address.")
-    return address.lower() if address.startswith("BC1") else address
+    return as_stored(address)
 
 
 def read_worker(data: Data) -> str:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from btclib.script.script_pub_key import ScriptPubKey, type_and_payload
 
 from profiles.errors import InvalidAddress
+from profiles.names import as_stored
 
 AddressKind = Literal["p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"]
 _KINDS = frozenset(("p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"))
@@ -34,7 +35,7 @@ def parse_address(text: str) -> Address:
     kind, payload = type_and_payload(script.script)
     if script.network != "mainnet" or kind not in _KINDS:
         raise InvalidAddress
-    return Address(text.lower() if kind.startswith(("p2w", "p2t")) else text, kind, payload)  # type: ignore[arg-type]
+    return Address(as_stored(text), kind, payload)  # type: ignore[arg-type]
 
 
 def normalize_address(text: str) -> str:
