@@ -1,6 +1,24 @@
-"""SQL for the counters' arrays, which hold one number for each of TYPES, in their order."""
+"""The counters' rows: how they are locked, and SQL for their arrays, which hold a number for each of TYPES in order."""
 
+from collections.abc import Iterable
+
+from bitcoingame.core.postgresql.statements import execute
 from notifications.models import TYPES
+
+_LOCK_COUNTERS = """
+SELECT 1 FROM notification_counters WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE
+"""
+_LOCK_COUNTER = "SELECT FROM notification_counters WHERE user_id = %s FOR UPDATE"
+
+
+def lock_counters(user_ids: Iterable[int]) -> None:
+    """Locks the users' counters in user order, as everything does that changes notifications."""
+    execute(_LOCK_COUNTERS, [sorted(set(user_ids))])
+
+
+def lock_counter_before_deletion(user_id: int) -> None:
+    """Lets transactions that notify this user finish first: they hold the counter and then need the user's row."""
+    execute(_LOCK_COUNTER, [user_id])
 
 
 def tally_by_type(condition: str = "true") -> str:

@@ -1,13 +1,14 @@
 """What time alone tells a miner: a machine fell silent, a streak is about to end, a streak goes on (spec section 4)."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from operator import itemgetter
-from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from bitcoingame.core.weeks import WEEK, utc_day, week_name, week_of, weeks_before
 from notifications.services import PersonalNotification, create_notifications
+from profiles import mining
+from profiles.mining import Silence, Streak
 
 BATCH_SIZE = 1000
 SILENCE = timedelta(minutes=30)
@@ -22,8 +23,8 @@ def tell_silent_workers(*, now: datetime, since: datetime | None = None) -> int:
     """
     silent = after = 0
     while rows := _silence_batch(now, after):
-        silent += sum(is_news for *_, is_news in rows)
-        after = rows[-1][0]
+        silent += sum(row.is_news for row in rows)
+        after = rows[-1].worker_id
     return silent
 
 
@@ -34,8 +35,8 @@ def warn_of_ending_streaks(*, now: datetime, since: datetime | None = None) -> i
     if now < ends_at - timedelta(hours=24 - _WARNING_HOUR):
         return 0
     told = after = 0
-    while rows := _query(_ENDING_STREAKS, first=week, next=week + WEEK, after=after):
-        after = rows[-1][0]
+    while rows := mining.find_ending_streaks(week, after=after, size=BATCH_SIZE):
+        after = rows[-1].user_id
         told += _tell_streaks("streak_warning", rows, week=week)
     return told
 
@@ -51,63 +52,19 @@ def extend_streaks(*, now: datetime, since: datetime | None = None) -> int:
     return sum(_settle_week(ended, now=week, tells=ended == ended_weeks[-1]) for ended in ended_weeks)
 
 
-# Who holds a row of these is hearing from the machine just now. A machine that nothing is heard of mines nothing, also
-# one whose pool, after its silence was told, said that it connected or what its rate had been, and then no more.
-_FIND_SILENT = """
-WITH silent AS MATERIALIZED (
-    SELECT id FROM workers
-    WHERE id > %(after)s AND (
-        (last_share_at < %(before)s AND told_silent_since IS DISTINCT FROM last_share_at)
-        OR ((is_online OR hashrate_1h > 0) AND greatest(last_share_at, heard_at, hashrate_at) < %(before)s))
-    ORDER BY id LIMIT %(size)s FOR NO KEY UPDATE SKIP LOCKED
-)
-UPDATE workers worker SET is_online = false, hashrate_1h = 0, told_silent_since = worker.last_share_at
-FROM silent WHERE worker.id = silent.id
-RETURNING worker.id, worker.user_id, worker.name, worker.last_share_at,
-          old.told_silent_since IS DISTINCT FROM new.told_silent_since
-"""
-
-_ENDING_STREAKS = """
-SELECT user_id, current_streak FROM game_states state
-WHERE user_id > %(after)s AND current_streak > 0
-  AND NOT EXISTS (SELECT FROM daily_shares shares WHERE shares.user_id = state.user_id
-                  AND day >= %(first)s AND day < %(next)s AND shares.shares > 0)
-ORDER BY user_id LIMIT %(size)s
-"""
-
-_SETTLE_WEEK = """
-WITH candidate AS MATERIALIZED (
-    SELECT user_id, EXISTS (SELECT FROM daily_shares shares WHERE shares.user_id = state.user_id
-                            AND day >= %(first)s AND day < %(next)s AND shares.shares > 0) AS mined
-    FROM game_states state
-    WHERE user_id > %(after)s AND (streak_week IS NULL OR streak_week < %(first)s)
-      AND (current_streak > 0 OR EXISTS (
-        SELECT FROM daily_shares shares WHERE shares.user_id = state.user_id
-        AND day >= %(first)s AND day < %(next)s AND shares.shares > 0))
-    ORDER BY user_id LIMIT %(size)s FOR NO KEY UPDATE
-), settled AS (
-    UPDATE game_states state
-    SET current_streak = CASE WHEN mined THEN current_streak + 1 ELSE 0 END, streak_week = %(first)s
-    FROM candidate WHERE state.user_id = candidate.user_id
-    RETURNING state.user_id, state.current_streak
-)
-SELECT user_id, current_streak FROM settled ORDER BY user_id
-"""
-
-
-def _silence_batch(now: datetime, after: int) -> list[Any]:
+def _silence_batch(now: datetime, after: int) -> list[Silence]:
     with transaction.atomic():
-        rows = sorted(_query(_FIND_SILENT, before=now - SILENCE, after=after), key=itemgetter(0))
+        rows = mining.take_silent_offline(before=now - SILENCE, after=after, size=BATCH_SIZE)
         create_notifications(
             kind="worker_offline",
             items=[
                 PersonalNotification(
-                    user_id=user_id,
-                    cause=f"worker_offline:{worker_id}:{last_share_at.timestamp():.6f}",
-                    values={"worker": name, "minutes": (now - last_share_at) // timedelta(minutes=1)},
+                    user_id=row.user_id,
+                    cause=f"worker_offline:{row.worker_id}:{row.last_share_at.timestamp():.6f}",
+                    values={"worker": row.name, "minutes": (now - row.last_share_at) // timedelta(minutes=1)},
                 )
-                for worker_id, user_id, name, last_share_at, is_news in rows
-                if is_news
+                for row in rows
+                if row.is_news and row.last_share_at
             ],
         )
     return rows
@@ -118,26 +75,20 @@ def _settle_week(ended: date, *, now: date, tells: bool) -> int:
     told = after = 0
     while True:
         with transaction.atomic():
-            rows = _query(_SETTLE_WEEK, first=ended, next=ended + WEEK, after=after)
+            rows = mining.settle_week(ended, after=after, size=BATCH_SIZE)
             if tells:
-                told += _tell_streaks("streak_extended", [row for row in rows if row[1]], week=now)
+                told += _tell_streaks("streak_extended", [row for row in rows if row.weeks], week=now)
         if not rows:
             return told
-        after = rows[-1][0]
+        after = rows[-1].user_id
 
 
-def _tell_streaks(kind: str, rows: list[Any], *, week: date) -> int:
+def _tell_streaks(kind: str, streaks: Iterable[Streak], *, week: date) -> int:
     with transaction.atomic():
         return create_notifications(
             kind=kind,
             items=[
                 PersonalNotification(user_id=user_id, cause=f"{kind}:{week_name(week)}", values={"weeks": weeks})
-                for user_id, weeks in rows
+                for user_id, weeks in streaks
             ],
         )
-
-
-def _query(sql: str, **values: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {"size": BATCH_SIZE, **values})
-        return cursor.fetchall()

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from notifications.counting import minus_by_type, tally_by_type
+from notifications.counting import lock_counters, minus_by_type, tally_by_type
 
 KEPT = timedelta(days=90)
 
@@ -16,7 +16,6 @@ WHERE created_at < %(before)s AND created_at >= %(created_at)s AND (created_at, 
   AND (read OR expires_at <= %(now)s)
 ORDER BY created_at, id LIMIT %(batch_size)s
 """
-_LOCK = "SELECT FROM notification_counters WHERE user_id = ANY(%(user_ids)s) ORDER BY user_id FOR NO KEY UPDATE"
 _DELETE = f"""
 WITH gone AS (
     DELETE FROM notifications WHERE id = ANY(%(ids)s) RETURNING user_id, type, read
@@ -44,7 +43,7 @@ def delete_old_notifications(*, now: datetime, batch_size: int = 1000) -> int:
             found = cursor.fetchall()
             if found:
                 ids, user_ids, _ = zip(*found, strict=True)
-                cursor.execute(_LOCK, {"user_ids": sorted(set(user_ids))})
+                lock_counters(user_ids)
                 cursor.execute(_DELETE, {"ids": list(ids)})
                 cursor_id, _, cursor_at = found[-1]
         deleted += len(found)

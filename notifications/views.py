@@ -23,6 +23,7 @@ from notifications.serializers import (
     UnreadCountOut,
     UnsubscribeQuery,
 )
+from profiles.services import switch_email_off
 from profiles.sign_in.bearer import UserRequest
 
 _PAGE_HEADERS = {
@@ -81,7 +82,7 @@ class UnsubscribeView(APIView):
     @extend_schema(parameters=[UnsubscribeQuery], request=None, responses={200: DetailBody, **refusals(400)})
     def post(self, request: Request) -> HttpResponse:
         """Get no more e-mail (RFC 8058); again is fine. A browser gets a page."""
-        messages.unsubscribe(user_id=_unsubscriber(request))
+        switch_email_off(user_id=_unsubscriber(request))
         if "text/html" in request.headers.get("Accept", ""):
             return _page(is_done=True)
         return Response({"detail": "You will get no more e-mail."})

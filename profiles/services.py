@@ -15,6 +15,11 @@ def update_profile(*, user: User, **changes: Any) -> User:
     return user
 
 
+def switch_email_off(*, user_id: int) -> None:
+    """Ends the user's e-mails; again is fine."""
+    NotificationPreferences.objects.filter(user_id=user_id, email_notifications=True).update(email_notifications=False)
+
+
 @transaction.atomic
 def update_settings(*, user: User, notifications: dict[str, Any], privacy: dict[str, Any]) -> None:
     """Changes the given preferences and privacy settings, by field name; the others stay."""

@@ -1,8 +1,8 @@
 """The steps that changes of a cooperative are made of, whether its people or staff make them.
 
-Locks are taken in one order everywhere: the user, the cooperative, its members, the counters of notifications. The
-cooperative's row is the unit of locking: who holds it may decide on its members. Who is to be told is collected on the
-way and told at the end, in user order.
+Locks are taken in one order everywhere: the user (profiles/accounts.py), the cooperative, its members, the counters of
+notifications (notifications/counting.py). The cooperative's row is the unit of locking: who holds it may decide on its
+members. Who is to be told is collected on the way and told at the end, in user order.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 
 from bitcoingame.core.postgresql.constraints import violated_constraint
 from notifications.services import create_notification
-from profiles.errors import AccountSuspended
 from profiles.models import User
 from social.errors import AlreadyMember, CooperativeNotFound, NameTaken
 from social.invite_codes import generate_invite_code
@@ -29,15 +28,6 @@ class News(NamedTuple):
     cause: str
     variant: str = ""
     kind: str = "coop_activity"
-
-
-def lock_user(user: User) -> None:
-    """So that one user's joins, foundings and leavings, and their suspension, follow one another.
-
-    Raises AccountSuspended.
-    """
-    if User.objects.select_for_update(no_key=True).only("pk").filter(pk=user.pk, is_active=True).first() is None:
-        raise AccountSuspended
 
 
 def lock_cooperative(cooperative_id: int) -> Cooperative:
@@ -90,6 +80,11 @@ def unseat(cooperative: Cooperative, member: CooperativeMember) -> list[News]:
         return []
     make_admin(cooperative, successor)
     return [News(successor.user_id, f"coop_admin:{seat}", "became_admin")]
+
+
+def delete_dissolved(*, owner_id: int) -> None:
+    """Deletes the dissolved cooperatives that this user founded or led last: they name their owner until then."""
+    Cooperative.objects.filter(owner_id=owner_id, member_count=0).delete()
 
 
 def removal_of(member: CooperativeMember) -> News:

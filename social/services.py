@@ -8,6 +8,7 @@ from django.db import transaction
 
 from bitcoingame.core.outbox import enqueue_outgoing
 from notifications.services import create_notification
+from profiles.accounts import lock_active_user
 from profiles.models import User
 from social.activity import record_activity
 from social.errors import (
@@ -27,7 +28,6 @@ from social.membership import (
     give_new_code,
     leave,
     lock_cooperative,
-    lock_user,
     removal_of,
     save,
     take_seat,
@@ -46,7 +46,7 @@ def create_cooperative(*, user: User, name: str, motto: str | None = None) -> Co
 
     Raises AlreadyMember, NameTaken.
     """
-    lock_user(user)
+    lock_active_user(user)
     _refuse_member(user)
     cooperative = Cooperative(name=name, motto=motto, owner=user, invite_code=generate_invite_code())
     save(cooperative)
@@ -63,7 +63,7 @@ def join_cooperative(*, user: User, invite_code: str) -> Cooperative:
 
     Raises InvalidInviteCode, AlreadyMember, CooperativeInactive (suspended), CooperativeFull.
     """
-    lock_user(user)
+    lock_active_user(user)
     code = normalize_invite_code(invite_code)
     cooperative = Cooperative.objects.select_for_update(no_key=True).not_dissolved().filter(invite_code=code).first()
     if cooperative is None:
@@ -91,7 +91,7 @@ def leave_cooperative(*, user: User) -> Cooperative:
 
     Raises NotAMember.
     """
-    lock_user(user)
+    lock_active_user(user)
     cooperative = leave(user.pk)
     if cooperative is None:
         raise NotAMember

@@ -1,20 +1,15 @@
 """What passes between the intake and the handlers: facts about users in, what they bring about out."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import connection
-
 from bitcoingame.core.outbox import enqueue_all
+from notifications.counting import lock_counters
 from notifications.services import MAX_RECIPIENTS, PersonalNotification, announce_to_everyone, create_notifications
 from social.activity import Activity, record_activities
 
 Body = TypeVar("Body")
-
-_LOCK_COUNTERS = """
-SELECT 1 FROM notification_counters WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE
-"""
 
 
 class Fact(NamedTuple, Generic[Body]):
@@ -84,26 +79,4 @@ class Effects:
 
     def _lock_recipients(self) -> None:
         recipients = {item.user_id for items in self._notifications.values() for item in items}
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK_COUNTERS, [sorted(recipients)])
-
-
-def numbers(values: Iterable[float]) -> str:
-    """An array of numbers as PostgreSQL reads it; psycopg's own way with lists takes five times as long."""
-    return f"{{{','.join(map(repr, values))}}}"
-
-
-def texts(values: Iterable[str]) -> str:
-    """Texts without control characters, for `string_to_array(%s, E'\\x1f')`; quicker than an array as well."""
-    return "\x1f".join(values)
-
-
-def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()
-
-
-def execute(statement: str, parameters: Sequence[Any]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        lock_counters(recipients)

@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from bitcoingame.core.weeks import WEEK, utc_day, week_name, week_of
-from bitcoingame.events.effects import Effects, Fact, execute, fetch
+from bitcoingame.events.effects import Effects, Fact
 from bitcoingame.events.fields import Data, Malformed, read_ids, read_line, read_user, read_whole
+from profiles import mining
+from profiles.mining import NewBadge
 
 RANKS_WORTH_TELLING = 5
 MAX_MATCH_USERS = 10_000
@@ -31,36 +33,20 @@ def parse_badge(data: Data) -> Badge:
     )
 
 
-# The lock makes the count below it right: another badge of the same user waits for this one.
-_LOCK_STATES = "SELECT 1 FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
-_KEEP_BADGES = """
-INSERT INTO earned_badges (user_id, slug, name, earned_at)
-SELECT user_id, slug, name, to_timestamp(at)
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[]) AS news (user_id, slug, name, at)
-ON CONFLICT (user_id, slug) DO NOTHING RETURNING user_id, slug
-"""
-_REWARD = """
-UPDATE game_states SET
-    xp = game_states.xp + news.xp, badges_earned = (SELECT count(*) FROM earned_badges WHERE user_id = news.user_id)
-FROM unnest(%s::bigint[], %s::bigint[]) AS news (user_id, xp) WHERE game_states.user_id = news.user_id
-"""
-
-
 def handle_badges(facts: Sequence[Fact[Badge]], effects: Effects) -> None:
     """A badge is earned once, whatever number of events says so."""
     first: dict[tuple[int, str], Fact[Badge]] = {}
     for fact in facts:
         first.setdefault((fact.user_id, fact.body.slug), fact)
-    fetch(_LOCK_STATES, [sorted({user_id for user_id, _ in first})])
-    columns = [(fact.user_id, fact.body.slug, fact.body.name, fact.at) for fact in first.values()]
-    kept = [first[user_id, slug] for user_id, slug in fetch(_KEEP_BADGES, _transpose(columns))]
+    badges = [NewBadge(fact.user_id, fact.body.slug, fact.body.name, fact.at) for fact in first.values()]
     rewards: Counter[int] = Counter()
-    for user_id, _, origin, badge in kept:
+    for kept in mining.keep_badges(badges):
+        user_id, _, origin, badge = first[kept]
         rewards[user_id] += badge.xp
         effects.record(user_id, "badge_earned", name=badge.name, slug=badge.slug, xp=badge.xp)
         effects.notify("badge_earned", [user_id], origin=origin, name=badge.name, xp=badge.xp)
     if rewards:
-        execute(_REWARD, [list(rewards), list(rewards.values())])
+        mining.reward_badges(rewards)
 
 
 class Level(NamedTuple):
@@ -73,27 +59,18 @@ def parse_level(data: Data) -> Level:
     return Level(read_user(data), read_whole(data, "new_level", minimum=1), read_line(data, "title", maximum=64))
 
 
-_READ_LEVELS = "SELECT user_id, level FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
-_SET_LEVELS = """
-UPDATE game_states SET level = news.level, level_title = news.title
-FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS news (user_id, level, title)
-WHERE game_states.user_id = news.user_id
-"""
-
-
 def handle_levels(facts: Sequence[Fact[Level]], effects: Effects) -> None:
     """Levels only rise: a lower one that comes late is no news."""
-    levels: dict[int, int] = dict(fetch(_READ_LEVELS, [sorted({fact.user_id for fact in facts})]))
-    reached: dict[int, Level] = {}
+    levels = mining.lock_levels(fact.user_id for fact in facts)
+    reached: dict[int, tuple[int, str]] = {}
     for user_id, _, origin, risen in facts:
         if risen.level > levels.get(user_id, 1):
             levels[user_id] = risen.level
-            reached[user_id] = risen
+            reached[user_id] = risen.level, risen.title
             effects.record(user_id, "level_up", level=risen.level, title=risen.title)
             effects.notify("level_up", [user_id], origin=origin, level=risen.level, title=risen.title)
-    rows = [(user_id, risen.level, risen.title) for user_id, risen in reached.items()]
-    if rows:
-        execute(_SET_LEVELS, _transpose(rows))
+    if reached:
+        mining.set_levels(reached)
 
 
 class Streak(NamedTuple):
@@ -105,23 +82,14 @@ def parse_streak(data: Data) -> Streak:
     return Streak(read_user(data), read_whole(data, "streak_weeks", minimum=1, maximum=10_000))
 
 
-# The week that is over is thereby taken into account: the Monday job leaves it alone.
-_SET_STREAKS = """
-UPDATE game_states SET current_streak = news.weeks, streak_week = news.week
-FROM unnest(%s::bigint[], %s::int[], %s::date[]) AS news (user_id, weeks, week)
-WHERE game_states.user_id = news.user_id AND (streak_week IS NULL OR streak_week <= news.week)
-"""
-
-
 def handle_streaks(facts: Sequence[Fact[Streak]], effects: Effects) -> None:
     """The platform's word on a streak counts. It is told once a week, by this or by the Monday job."""
-    newest: dict[int, tuple[int, int, date]] = {}
+    newest: dict[int, tuple[int, date]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
         week = week_of(utc_day(datetime.fromtimestamp(fact.at, UTC)))
-        newest[fact.user_id] = fact.user_id, fact.body.weeks, week - WEEK
+        newest[fact.user_id] = fact.body.weeks, week - WEEK
         effects.notify("streak_extended", [fact.user_id], origin=week_name(week), weeks=fact.body.weeks)
-    fetch(_LOCK_STATES, [sorted(newest)])
-    execute(_SET_STREAKS, _transpose(list(newest.values())))
+    mining.set_streaks(newest)
 
 
 def handle_streak_milestones(facts: Sequence[Fact[Streak]], effects: Effects) -> None:
@@ -311,7 +279,3 @@ def parse_onboarding(data: Data) -> Onboarding:
 def handle_onboardings(facts: Sequence[Fact[Onboarding]], effects: Effects) -> None:
     """Welcome is said once in an account's life, whoever reports its beginning."""
     effects.notify("welcome", [fact.user_id for fact in facts], origin="")
-
-
-def _transpose(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]

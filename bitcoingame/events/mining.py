@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from bitcoingame.events.effects import Effects, Fact, execute, fetch, numbers, texts
+from bitcoingame.events.effects import Effects, Fact
 from bitcoingame.events.fields import (
     MAX_DIFFICULTY,
     MAX_ID,
@@ -18,7 +18,11 @@ from bitcoingame.events.fields import (
     read_whole,
     read_worker,
 )
+from profiles import mining
+from profiles.mining import Machine
 from profiles.models import User
+from profiles.visibility import is_public
+from social.blocks import Seat, add_blocks, lock_seats
 
 NOTABLE_RATIO = 100
 """A share this many times harder than assigned is one in as many: it stands in the miner's feed."""
@@ -46,39 +50,6 @@ def parse_share(data: Data) -> Share:
     return Share(user, read_worker(data), diff, sdiff, accepted)
 
 
-# A worker that older news said is offline is online again. One never heard before, new
-# to the table or there for its hashrate alone, tells nobody.
-_HEAR_SHARES = """
-WITH heard AS (
-    INSERT INTO workers AS worker (user_id, name, is_online, last_share_at, heard_at)
-    SELECT user_id, name, true, to_timestamp(at), to_timestamp(at)
-    FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[]) AS news (user_id, name, at)
-    ORDER BY user_id, name
-    ON CONFLICT (user_id, name) DO UPDATE SET
-        last_share_at = greatest(worker.last_share_at, excluded.last_share_at),
-        is_online = worker.is_online OR worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at,
-        heard_at = greatest(worker.heard_at, excluded.heard_at)
-    RETURNING new.id, new.user_id, new.name, new.is_online,
-        old.heard_at IS NOT NULL AND NOT old.is_online AS was_offline
-)
-SELECT id, user_id, name FROM heard WHERE is_online AND was_offline
-"""
-_COUNT_SHARES = """
-INSERT INTO daily_shares AS counted (user_id, day, shares, best_difficulty)
-SELECT user_id, DATE '1970-01-01' + day, shares, best
-FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::float8[]) AS news (user_id, day, shares, best)
-ORDER BY user_id, day
-ON CONFLICT (user_id, day) DO UPDATE SET
-    shares = counted.shares + excluded.shares,
-    best_difficulty = greatest(counted.best_difficulty, excluded.best_difficulty)
-"""
-_ADD_TO_TOTALS = """
-INSERT INTO game_states AS state (user_id, total_shares)
-SELECT user_id, shares FROM unnest(%s::bigint[], %s::bigint[]) AS news (user_id, shares) ORDER BY user_id
-ON CONFLICT (user_id) DO UPDATE SET total_shares = state.total_shares + excluded.total_shares
-"""
-
-
 def handle_shares(facts: Sequence[Fact[Share]], effects: Effects) -> None:
     heard: dict[tuple[int, str], float] = {}
     days: dict[tuple[int, int], list[Any]] = {}
@@ -92,12 +63,9 @@ def handle_shares(facts: Sequence[Fact[Share]], effects: Effects) -> None:
             totals[user_id] = totals.get(user_id, 0) + 1
             if sdiff >= NOTABLE_RATIO * diff:
                 effects.record(user_id, "share_submitted", worker=name, difficulty=sdiff, assigned=diff)
-    back = fetch(_HEAR_SHARES, [*_worker_columns(heard), numbers(heard.values())])
+    back = mining.hear_shares(heard)
     if totals:
-        user_ids, numbers_of_days = zip(*days, strict=True)
-        counts, bests = zip(*days.values(), strict=True)
-        execute(_COUNT_SHARES, [numbers(user_ids), numbers(numbers_of_days), numbers(counts), numbers(bests)])
-        execute(_ADD_TO_TOTALS, [numbers(totals), numbers(totals.values())])
+        mining.count_shares(days, totals)
     _tell_online(back, max(fact.at for fact in facts), effects)
 
 
@@ -111,15 +79,10 @@ def _count(days: dict[tuple[int, int], list[Any]], day: tuple[int, int], sdiff: 
         counted[1] = sdiff
 
 
-def _worker_columns(workers: Iterable[tuple[int, str]]) -> list[str]:
-    user_ids, names = zip(*workers, strict=True)
-    return [numbers(user_ids), texts(names)]
-
-
-def _tell_online(workers: Iterable[tuple[int, int, str]], at: float, effects: Effects) -> None:
+def _tell_online(machines: Iterable[Machine], at: float, effects: Effects) -> None:
     """Once an hour for each worker: a machine on a bad line comes and goes all day."""
     hour = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H")
-    for worker_id, user_id, name in workers:
+    for worker_id, user_id, name in machines:
         effects.notify("worker_online", [user_id], origin=f"{worker_id}:{hour}", worker=name)
 
 
@@ -137,28 +100,11 @@ def parse_disconnected(data: Data) -> Presence:
     return Presence(read_user(data), read_worker(data), False)
 
 
-_HEAR_PRESENCE = """
-WITH heard AS (
-    INSERT INTO workers AS worker (user_id, name, is_online, heard_at)
-    SELECT user_id, name, is_online, to_timestamp(at)
-    FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::bool[], %s::float8[])
-        AS news (user_id, name, is_online, at)
-    ORDER BY user_id, name
-    ON CONFLICT (user_id, name) DO UPDATE SET is_online = excluded.is_online, heard_at = excluded.heard_at
-        WHERE worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at
-    RETURNING new.id, new.user_id, new.name, new.is_online,
-        old.heard_at IS NOT NULL AND NOT old.is_online AS was_offline
-)
-SELECT id, user_id, name FROM heard WHERE is_online AND was_offline
-"""
-
-
 def handle_presence(facts: Sequence[Fact[Presence]], effects: Effects) -> None:
     newest: dict[tuple[int, str], tuple[bool, float]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
         newest[fact.user_id, fact.body.worker] = fact.body.is_online, fact.at
-    states, times = zip(*newest.values(), strict=True)
-    back = fetch(_HEAR_PRESENCE, [*_worker_columns(newest), list(states), numbers(times)])
+    back = mining.hear_presence(newest)
     _tell_online(back, max(fact.at for fact in facts), effects)
 
 
@@ -173,16 +119,6 @@ def parse_hashrate(data: Data) -> Hashrate:
     return Hashrate(read_user(data), worker, read_hashrate(data, "hashrate_1h"))
 
 
-_SET_HASHRATES = """
-INSERT INTO workers AS worker (user_id, name, hashrate_1h, hashrate_at)
-SELECT user_id, name, rate, to_timestamp(at)
-FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[], %s::float8[]) AS news (user_id, name, rate, at)
-ORDER BY user_id, name
-ON CONFLICT (user_id, name) DO UPDATE SET hashrate_1h = excluded.hashrate_1h, hashrate_at = excluded.hashrate_at
-    WHERE worker.hashrate_at IS NULL OR excluded.hashrate_at >= worker.hashrate_at
-"""
-
-
 def handle_hashrates(facts: Sequence[Fact[Hashrate]], effects: Effects) -> None:
     """A rate of a user's workers together, without a worker, changes nothing: the sum is ours to make."""
     newest: dict[tuple[int, str], tuple[float, float]] = {}
@@ -190,8 +126,7 @@ def handle_hashrates(facts: Sequence[Fact[Hashrate]], effects: Effects) -> None:
         if fact.body.worker is not None:
             newest[fact.user_id, fact.body.worker] = fact.body.hashrate_1h, fact.at
     if newest:
-        rates, times = zip(*newest.values(), strict=True)
-        execute(_SET_HASHRATES, [*_worker_columns(newest), numbers(rates), numbers(times)])
+        mining.set_hashrates(newest)
 
 
 class Best(NamedTuple):
@@ -207,19 +142,10 @@ def parse_best(data: Data) -> Best:
     return Best(read_user(data), read_number(data, "new_best", maximum=MAX_DIFFICULTY), timeframe)
 
 
-_LOCK_BESTS = (
-    "SELECT user_id, best_difficulty FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
-)
-_SET_BESTS = """
-UPDATE game_states SET best_difficulty = news.best FROM unnest(%s::bigint[], %s::float8[]) AS news (user_id, best)
-WHERE game_states.user_id = news.user_id
-"""
-
-
 def handle_bests(facts: Sequence[Fact[Best]], effects: Effects) -> None:
     """Only bests of all time are kept here. One that an earlier event has passed is no news."""
     of_all_time = [fact for fact in facts if fact.body.timeframe == "alltime"]
-    bests: dict[int, float] = dict(fetch(_LOCK_BESTS, [sorted({fact.user_id for fact in of_all_time})]))
+    bests = mining.lock_bests(fact.user_id for fact in of_all_time)
     raised: dict[int, float] = {}
     for fact in of_all_time:
         best, previous = fact.body.new_best, bests.get(fact.user_id, 0)
@@ -231,7 +157,7 @@ def handle_bests(facts: Sequence[Fact[Best]], effects: Effects) -> None:
                 "personal_best", [fact.user_id], origin=fact.origin, variant=variant, difficulty=best, **known
             )
     if raised:
-        execute(_SET_BESTS, [list(raised), list(raised.values())])
+        mining.set_bests(raised)
 
 
 class Block(NamedTuple):
@@ -250,63 +176,22 @@ def parse_block(data: Data) -> Block:
     )
 
 
-class Seat(NamedTuple):
-    cooperative_id: int
-    cooperative: str
-    members: list[int]
-    addresses: list[str]
-
-
-_LOCK_USERS = "SELECT id FROM users WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
-_LOCK_COOPERATIVES = """
-SELECT id FROM cooperatives WHERE id IN (SELECT cooperative_id FROM cooperative_members WHERE user_id = ANY(%s))
-ORDER BY id FOR NO KEY UPDATE
-"""
-_FIND_SEATS = """
-SELECT finder.user_id, cooperative.id, cooperative.name, array_agg(fellow.user_id ORDER BY fellow.user_id),
-       array_agg(users.btc_address ORDER BY fellow.user_id)
-FROM cooperative_members finder
-JOIN cooperatives cooperative ON cooperative.id = finder.cooperative_id
-JOIN cooperative_members fellow ON fellow.cooperative_id = cooperative.id
-JOIN users ON users.id = fellow.user_id
-WHERE finder.user_id = ANY(%s) AND cooperative.id = ANY(%s)
-GROUP BY finder.user_id, cooperative.id
-"""
-_ADD_BLOCKS_TO_COOPERATIVES = """
-UPDATE cooperatives SET blocks_found = blocks_found + news.blocks
-FROM (SELECT id, count(*) AS blocks FROM unnest(%s::bigint[]) AS id GROUP BY id) AS news
-WHERE cooperatives.id = news.id
-"""
-_ADD_BLOCKS_TO_FINDERS = """
-UPDATE game_states SET blocks_found = blocks_found + news.blocks
-FROM (SELECT user_id, count(*) AS blocks FROM unnest(%s::bigint[]) AS user_id GROUP BY user_id) AS news
-WHERE game_states.user_id = news.user_id
-"""
-
-
 def handle_blocks(facts: Sequence[Fact[Block]], effects: Effects) -> None:
     """A block counts for its finder and for the cooperative the finder is in now."""
     finder_ids = sorted({fact.user_id for fact in facts})
-    seats = _lock_seats(finder_ids)
+    seats = lock_seats(finder_ids)
     finders = User.objects.in_bulk(finder_ids)
     for fact in facts:
         finder, block = finders[fact.user_id], fact.body
         effects.record(finder.pk, "block_found", height=block.height, hash=block.hash, reward_sats=block.reward_sats)
-        if finder.is_active and finder.public_profile:
+        if is_public(finder):
             effects.announce("block_found", origin=fact.origin, finder=finder.shown_name, height=block.height)
         else:
             effects.announce("block_found", origin=fact.origin, variant="anonymous", height=block.height)
         if finder.pk in seats:
             _tell_cooperative(seats[finder.pk], finder, fact, effects)
-    execute(_ADD_BLOCKS_TO_COOPERATIVES, [[seats[f.user_id].cooperative_id for f in facts if f.user_id in seats]])
-    execute(_ADD_BLOCKS_TO_FINDERS, [[fact.user_id for fact in facts]])
-
-
-def _lock_seats(finder_ids: list[int]) -> dict[int, Seat]:
-    """Where each finder sits. Read again under the locks, without which nobody comes or goes."""
-    fetch(_LOCK_USERS, [finder_ids])
-    cooperative_ids = [row[0] for row in fetch(_LOCK_COOPERATIVES, [finder_ids])]
-    return {row[0]: Seat(*row[1:]) for row in fetch(_FIND_SEATS, [finder_ids, cooperative_ids])}
+    add_blocks([seats[fact.user_id].cooperative_id for fact in facts if fact.user_id in seats])
+    mining.add_blocks([fact.user_id for fact in facts])
 
 
 def _tell_cooperative(seat: Seat, finder: User, fact: Fact[Block], effects: Effects) -> None:

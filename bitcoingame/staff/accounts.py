@@ -2,22 +2,16 @@
 
 from functools import partial
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from notifications.counting import lock_counter_before_deletion
 from notifications.realtime import disconnect_user
+from profiles.accounts import delete_user, lock_for_staff, set_active
 from profiles.audit import Target, clean_reason, record_staff_action
-from profiles.errors import (
-    AccountAlreadySuspended,
-    AccountNotFound,
-    AccountNotSuspended,
-    AccountOfStaff,
-    OwnAccount,
-)
-from profiles.models import RefreshToken, User
-from social.membership import leave
-from social.models import Cooperative
-
-_LOCK_COUNTER = "SELECT FROM notification_counters WHERE user_id = %s FOR UPDATE"
+from profiles.errors import AccountAlreadySuspended, AccountNotSuspended
+from profiles.models import User
+from profiles.sign_in.sessions import end_sessions
+from social.membership import delete_dissolved, leave
 
 
 @transaction.atomic
@@ -30,8 +24,7 @@ def suspend_user(*, staff: User, reason: str, user_id: int) -> None:
     if not user.is_active:
         raise AccountAlreadySuspended
     _close(user, action="suspend_user", staff=staff, reason=reason)
-    user.is_active = False
-    user.save(update_fields=["is_active"])
+    set_active(user, False)
 
 
 @transaction.atomic
@@ -43,8 +36,7 @@ def restore_user(*, staff: User, reason: str, user_id: int) -> None:
     user = _lock_for(staff, user_id, reason)
     if user.is_active:
         raise AccountNotSuspended
-    user.is_active = True
-    user.save(update_fields=["is_active"])
+    set_active(user, True)
     record_staff_action(action="restore_user", target=_target(user), staff=staff, reason=reason)
 
 
@@ -56,31 +48,21 @@ def delete_account(*, staff: User, reason: str, user_id: int) -> None:
     """
     user = _lock_for(staff, user_id, reason)
     _close(user, action="delete_account", staff=staff, reason=reason)
-    with connection.cursor() as cursor:
-        # A transaction that notifies this user holds the counter and then needs the user's row: let it finish first.
-        cursor.execute(_LOCK_COUNTER, [user_id])
-    Cooperative.objects.filter(owner_id=user_id, member_count=0).delete()
-    user.delete()
+    lock_counter_before_deletion(user_id)
+    delete_dissolved(owner_id=user_id)
+    delete_user(user)
 
 
 def _lock_for(staff: User, user_id: int, reason: str) -> User:
-    """Locks the user's row. Nobody acts on their own account, and only superusers act on accounts of staff."""
     clean_reason(reason)
-    user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
-    if user is None:
-        raise AccountNotFound
-    if user.pk == staff.pk:
-        raise OwnAccount
-    if (user.is_staff or user.is_superuser) and not staff.is_superuser:
-        raise AccountOfStaff
-    return user
+    return lock_for_staff(staff=staff, user_id=user_id)
 
 
 def _close(user: User, *, action: str, staff: User, reason: str) -> None:
     cooperative = leave(user.pk)
     details = {"left_cooperative_id": str(cooperative.pk), "left_cooperative": cooperative.name} if cooperative else {}
     record_staff_action(action=action, target=_target(user), staff=staff, reason=reason, details=details)
-    RefreshToken.objects.filter(user=user).delete()
+    end_sessions(user)
     transaction.on_commit(partial(disconnect_user, user.pk), robust=True)
 
 

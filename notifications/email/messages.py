@@ -14,7 +14,6 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from notifications.errors import InvalidUnsubscribeToken
-from profiles.models import NotificationPreferences
 
 
 class EmailRefused(Exception):
@@ -132,11 +131,6 @@ def read_unsubscribe_token(token: str) -> int:
         return int(_signer().unsign(token))
     except (BadSignature, ValueError):
         raise InvalidUnsubscribeToken from None
-
-
-def unsubscribe(*, user_id: int) -> None:
-    """Switches the user's e-mail off; again is fine."""
-    NotificationPreferences.objects.filter(user_id=user_id, email_notifications=True).update(email_notifications=False)
 
 
 def _signer() -> Signer:

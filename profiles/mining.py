@@ -1,0 +1,303 @@
+"""Machines, days, game states and badges: the only writer of `workers`, `daily_shares`, `game_states`, `earned_badges`.
+
+What is asked of these functions comes from many events, or many users, at once: one statement writes it all. Each
+statement goes through its rows in one order (user, then name, day or slug), so that two never wait for each other.
+They run in the caller's transaction, and times are Unix times unless they are datetimes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+from bitcoingame.core.postgresql.statements import columns, execute, fetch, numbers, texts
+from bitcoingame.core.weeks import WEEK
+
+UserAndName = tuple[int, str]
+UserAndDay = tuple[int, int]
+"""A UTC day, counted from 1970-01-01."""
+
+
+class Machine(NamedTuple):
+    worker_id: int
+    user_id: int
+    name: str
+
+
+class Silence(NamedTuple):
+    """A machine that fell silent. `is_news` is true once for each silence, and never for a machine without a share."""
+
+    worker_id: int
+    user_id: int
+    name: str
+    last_share_at: datetime | None
+    is_news: bool
+
+
+class Streak(NamedTuple):
+    user_id: int
+    weeks: int
+
+
+# A worker that older news said is offline is online again. One never heard before, new
+# to the table or there for its hashrate alone, tells nobody.
+_HEAR_SHARES = """
+WITH heard AS (
+    INSERT INTO workers AS worker (user_id, name, is_online, last_share_at, heard_at)
+    SELECT user_id, name, true, to_timestamp(at), to_timestamp(at)
+    FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[]) AS news (user_id, name, at)
+    ORDER BY user_id, name
+    ON CONFLICT (user_id, name) DO UPDATE SET
+        last_share_at = greatest(worker.last_share_at, excluded.last_share_at),
+        is_online = worker.is_online OR worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at,
+        heard_at = greatest(worker.heard_at, excluded.heard_at)
+    RETURNING new.id, new.user_id, new.name, new.is_online,
+        old.heard_at IS NOT NULL AND NOT old.is_online AS was_offline
+)
+SELECT id, user_id, name FROM heard WHERE is_online AND was_offline
+"""
+_HEAR_PRESENCE = """
+WITH heard AS (
+    INSERT INTO workers AS worker (user_id, name, is_online, heard_at)
+    SELECT user_id, name, is_online, to_timestamp(at)
+    FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::bool[], %s::float8[])
+        AS news (user_id, name, is_online, at)
+    ORDER BY user_id, name
+    ON CONFLICT (user_id, name) DO UPDATE SET is_online = excluded.is_online, heard_at = excluded.heard_at
+        WHERE worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at
+    RETURNING new.id, new.user_id, new.name, new.is_online,
+        old.heard_at IS NOT NULL AND NOT old.is_online AS was_offline
+)
+SELECT id, user_id, name FROM heard WHERE is_online AND was_offline
+"""
+_SET_HASHRATES = """
+INSERT INTO workers AS worker (user_id, name, hashrate_1h, hashrate_at)
+SELECT user_id, name, rate, to_timestamp(at)
+FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[], %s::float8[]) AS news (user_id, name, rate, at)
+ORDER BY user_id, name
+ON CONFLICT (user_id, name) DO UPDATE SET hashrate_1h = excluded.hashrate_1h, hashrate_at = excluded.hashrate_at
+    WHERE worker.hashrate_at IS NULL OR excluded.hashrate_at >= worker.hashrate_at
+"""
+# SKIP LOCKED: a row someone else holds belongs to a machine we are hearing from right now. A machine that nothing is
+# heard of mines nothing. That holds for one too whose pool, after its silence was told, said that it connected, or what
+# its rate had been, and then no more.
+_FIND_SILENT = """
+WITH silent AS MATERIALIZED (
+    SELECT id FROM workers
+    WHERE id > %(after)s AND (
+        (last_share_at < %(before)s AND told_silent_since IS DISTINCT FROM last_share_at)
+        OR ((is_online OR hashrate_1h > 0) AND greatest(last_share_at, heard_at, hashrate_at) < %(before)s))
+    ORDER BY id LIMIT %(size)s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE workers worker SET is_online = false, hashrate_1h = 0, told_silent_since = worker.last_share_at
+FROM silent WHERE worker.id = silent.id
+RETURNING worker.id, worker.user_id, worker.name, worker.last_share_at,
+          old.told_silent_since IS DISTINCT FROM new.told_silent_since
+"""
+
+
+def hear_shares(heard: Mapping[UserAndName, float]) -> list[Machine]:
+    """Puts machines online that had a share at the time given; returns those that were offline until then."""
+    return _machines(_HEAR_SHARES, [*_worker_columns(heard), numbers(heard.values())])
+
+
+def hear_presence(heard: Mapping[UserAndName, tuple[bool, float]]) -> list[Machine]:
+    """Takes over {machine: (is_online, time)}; returns those that were offline and are online now.
+
+    News older than what is known of a machine change nothing.
+    """
+    states, times = zip(*heard.values(), strict=True)
+    return _machines(_HEAR_PRESENCE, [*_worker_columns(heard), list(states), numbers(times)])
+
+
+def set_hashrates(heard: Mapping[UserAndName, tuple[float, float]]) -> None:
+    """Takes over {machine: (H/s, time)}; news older than what is known of a machine change nothing."""
+    rates, times = zip(*heard.values(), strict=True)
+    execute(_SET_HASHRATES, [*_worker_columns(heard), numbers(rates), numbers(times)])
+
+
+def take_silent_offline(*, before: datetime, after: int, size: int) -> list[Silence]:
+    """Takes up to `size` machines offline that were heard of last before `before`, in the order of their ids.
+
+    `after` is the last id of the batch before, 0 for the first.
+    """
+    rows = fetch(_FIND_SILENT, {"before": before, "after": after, "size": size})
+    return sorted(map(Silence._make, rows))
+
+
+def _machines(statement: str, parameters: Sequence[object]) -> list[Machine]:
+    return [Machine(*row) for row in fetch(statement, parameters)]
+
+
+def _worker_columns(workers: Iterable[UserAndName]) -> list[str]:
+    user_ids, names = zip(*workers, strict=True)
+    return [numbers(user_ids), texts(names)]
+
+
+_COUNT_SHARES = """
+INSERT INTO daily_shares AS counted (user_id, day, shares, best_difficulty)
+SELECT user_id, DATE '1970-01-01' + day, shares, best
+FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::float8[]) AS news (user_id, day, shares, best)
+ORDER BY user_id, day
+ON CONFLICT (user_id, day) DO UPDATE SET
+    shares = counted.shares + excluded.shares,
+    best_difficulty = greatest(counted.best_difficulty, excluded.best_difficulty)
+"""
+_ADD_TO_TOTALS = """
+INSERT INTO game_states AS state (user_id, total_shares)
+SELECT user_id, shares FROM unnest(%s::bigint[], %s::bigint[]) AS news (user_id, shares) ORDER BY user_id
+ON CONFLICT (user_id) DO UPDATE SET total_shares = state.total_shares + excluded.total_shares
+"""
+
+
+def count_shares(days: Mapping[UserAndDay, Sequence[float]], totals: Mapping[int, int]) -> None:
+    """Adds {(user, day): (shares, best difficulty among them)} and {user: shares} to what is counted already."""
+    user_ids, numbers_of_days = zip(*days, strict=True)
+    counts, bests = zip(*days.values(), strict=True)
+    execute(_COUNT_SHARES, [numbers(user_ids), numbers(numbers_of_days), numbers(counts), numbers(bests)])
+    execute(_ADD_TO_TOTALS, [numbers(totals), numbers(totals.values())])
+
+
+_LOCK_BESTS = (
+    "SELECT user_id, best_difficulty FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
+)
+_SET_BESTS = """
+UPDATE game_states SET best_difficulty = news.best FROM unnest(%s::bigint[], %s::float8[]) AS news (user_id, best)
+WHERE game_states.user_id = news.user_id
+"""
+_ADD_BLOCKS = """
+UPDATE game_states SET blocks_found = blocks_found + news.blocks
+FROM (SELECT user_id, count(*) AS blocks FROM unnest(%s::bigint[]) AS user_id GROUP BY user_id) AS news
+WHERE game_states.user_id = news.user_id
+"""
+_LOCK_LEVELS = "SELECT user_id, level FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
+_SET_LEVELS = """
+UPDATE game_states SET level = news.level, level_title = news.title
+FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS news (user_id, level, title)
+WHERE game_states.user_id = news.user_id
+"""
+
+
+def lock_bests(user_ids: Iterable[int]) -> dict[int, float]:
+    """{user: best difficulty of all time}, with the game states locked."""
+    return dict(fetch(_LOCK_BESTS, [sorted(set(user_ids))]))
+
+
+def set_bests(bests: Mapping[int, float]) -> None:
+    """Stores {user: best difficulty of all time} under the locks of `lock_bests`."""
+    execute(_SET_BESTS, [list(bests), list(bests.values())])
+
+
+def add_blocks(finder_ids: Sequence[int]) -> None:
+    """Counts a block for each finder named, several for one who is named several times."""
+    execute(_ADD_BLOCKS, [finder_ids])
+
+
+def lock_levels(user_ids: Iterable[int]) -> dict[int, int]:
+    """{user: level}, with the game states locked."""
+    return dict(fetch(_LOCK_LEVELS, [sorted(set(user_ids))]))
+
+
+def set_levels(levels: Mapping[int, tuple[int, str]]) -> None:
+    """Stores {user: (level, its title)} under the locks of `lock_levels`."""
+    execute(_SET_LEVELS, columns([(user_id, *level) for user_id, level in levels.items()]))
+
+
+# The lock makes the count in _REWARD right: another badge of the same user waits for this one.
+_LOCK_STATES = "SELECT 1 FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
+_KEEP_BADGES = """
+INSERT INTO earned_badges (user_id, slug, name, earned_at)
+SELECT user_id, slug, name, to_timestamp(at)
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[]) AS news (user_id, slug, name, at)
+ON CONFLICT (user_id, slug) DO NOTHING RETURNING user_id, slug
+"""
+_REWARD = """
+UPDATE game_states SET
+    xp = game_states.xp + news.xp, badges_earned = (SELECT count(*) FROM earned_badges WHERE user_id = news.user_id)
+FROM unnest(%s::bigint[], %s::bigint[]) AS news (user_id, xp) WHERE game_states.user_id = news.user_id
+"""
+
+
+class NewBadge(NamedTuple):
+    user_id: int
+    slug: str
+    name: str
+    earned_at: float
+
+
+def keep_badges(badges: Sequence[NewBadge]) -> list[tuple[int, str]]:
+    """Stores badges, each (user, slug) once among them; returns as (user, slug) those that are new, as stored.
+
+    The users' game states are locked from here on. `reward_badges` has to follow for the users with new ones.
+    """
+    _lock_states({badge.user_id for badge in badges})
+    return [(user_id, slug) for user_id, slug in fetch(_KEEP_BADGES, columns(badges))]
+
+
+def reward_badges(xp: Mapping[int, int]) -> None:
+    """Adds {user: xp} and counts these users' badges."""
+    execute(_REWARD, [list(xp), list(xp.values())])
+
+
+# The week that is over is thereby taken into account: the Monday job leaves it alone.
+_SET_STREAKS = """
+UPDATE game_states SET current_streak = news.weeks, streak_week = news.week
+FROM unnest(%s::bigint[], %s::int[], %s::date[]) AS news (user_id, weeks, week)
+WHERE game_states.user_id = news.user_id AND (streak_week IS NULL OR streak_week <= news.week)
+"""
+_ENDING_STREAKS = """
+SELECT user_id, current_streak FROM game_states state
+WHERE user_id > %(after)s AND current_streak > 0
+  AND NOT EXISTS (SELECT FROM daily_shares shares WHERE shares.user_id = state.user_id
+                  AND day >= %(first)s AND day < %(next)s AND shares.shares > 0)
+ORDER BY user_id LIMIT %(size)s
+"""
+_SETTLE_WEEK = """
+WITH candidate AS MATERIALIZED (
+    SELECT user_id, EXISTS (SELECT FROM daily_shares shares WHERE shares.user_id = state.user_id
+                            AND day >= %(first)s AND day < %(next)s AND shares.shares > 0) AS mined
+    FROM game_states state
+    WHERE user_id > %(after)s AND (streak_week IS NULL OR streak_week < %(first)s)
+      AND (current_streak > 0 OR EXISTS (
+        SELECT FROM daily_shares shares WHERE shares.user_id = state.user_id
+        AND day >= %(first)s AND day < %(next)s AND shares.shares > 0))
+    ORDER BY user_id LIMIT %(size)s FOR NO KEY UPDATE
+), settled AS (
+    UPDATE game_states state
+    SET current_streak = CASE WHEN mined THEN current_streak + 1 ELSE 0 END, streak_week = %(first)s
+    FROM candidate WHERE state.user_id = candidate.user_id
+    RETURNING state.user_id, state.current_streak
+)
+SELECT user_id, current_streak FROM settled ORDER BY user_id
+"""
+
+
+def set_streaks(streaks: Mapping[int, tuple[int, date]]) -> None:
+    """Takes over {user: (weeks, Monday of the last of them)}, unless a later week is settled already."""
+    _lock_states(streaks)
+    execute(_SET_STREAKS, columns([(user_id, *streak) for user_id, streak in streaks.items()]))
+
+
+def find_ending_streaks(week: date, *, after: int, size: int) -> list[Streak]:
+    """Up to `size` streaks of users without a share in the week of this Monday, in the order of the users' ids.
+
+    `after` is the last user of the batch before, 0 for the first.
+    """
+    return _streaks_of_week(_ENDING_STREAKS, week, after, size)
+
+
+def settle_week(week: date, *, after: int, size: int) -> list[Streak]:
+    """Lengthens the streaks of users with a share in the week of this Monday, and sets those without one to 0.
+
+    Takes up to `size` users, in the order of their ids; returns each with the new length. A week that is settled for a
+    user stays as it is. `after` as above.
+    """
+    return _streaks_of_week(_SETTLE_WEEK, week, after, size)
+
+
+def _streaks_of_week(statement: str, week: date, after: int, size: int) -> list[Streak]:
+    rows = fetch(statement, {"size": size, "first": week, "next": week + WEEK, "after": after})
+    return [Streak(*row) for row in rows]
+
+
+def _lock_states(user_ids: Iterable[int]) -> None:
+    execute(_LOCK_STATES, [sorted(user_ids)])
