@@ -56,15 +56,22 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture
 def valkey() -> Iterator[Valkey]:
-    """The tests' Valkey, to kill(), freeze(), thaw(), stop() and start() again; afterwards it runs and is empty."""
+    """The tests' Valkey, to kill(), freeze(), thaw(), stop() and start() again.
+
+    Afterwards it runs and is empty. The test, and the next one, meet a client of this process that never failed.
+    """
+    from bitcoingame.core.redis import _connect
+
     server = _running.get("REDIS_URL")
     if not isinstance(server, Valkey):
         pytest.skip("REDIS_URL names a Valkey that is not ours to kill")
+    _connect.cache_clear()
     yield server
     server.thaw()
     if not server.is_running:
         server.start()
     server.empty()
+    _connect.cache_clear()
 
 
 def _claim(path: os.PathLike[str]) -> IO[str]:

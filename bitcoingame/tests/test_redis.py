@@ -43,6 +43,14 @@ def test_one_client_for_each_process():
     assert request_redis() is request_redis()
 
 
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_a_redis_that_one_test_killed_is_there_for_the_next(valkey, turn):
+    assert request_redis().run(ping) is True
+    valkey.kill()
+    with pytest.raises(RedisUnavailable):
+        request_redis().run(ping)
+
+
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "rediss://127.0.0.1:1/0", "unix:///nowhere/valkey.sock"])
 def test_every_kind_of_address_that_nobody_answers_is_unavailable(url):
     client = ImpatientRedis(url)

@@ -9,14 +9,12 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
-from bitcoingame.core.redis import _connect
 from profiles.models import User
 
 
 @pytest.fixture
 def overheard(alice: User, bob: User, charlie: User) -> Iterator[Callable[[], dict[int, list[Any]]]]:
     """Answers what was published for Alice, Bob and Charlie since it was last asked: {user id: frames}."""
-    _connect.cache_clear()  # a client that rests after an earlier test's dead Redis would push nothing
     redis = Redis.from_url(settings.REDIS_URL)
     pubsub = redis.pubsub()
     channels = {f"ws:user:{user.pk}".encode(): user.pk for user in (alice, bob, charlie)}

@@ -40,14 +40,6 @@ NO_MESSAGES = [
 NO_MSGPACK = [b"", b"nonsense", b"\xc1"]
 
 
-@pytest.fixture(autouse=True)
-def _rested():
-    """A Redis that an earlier test killed is not left alone in this one."""
-    core_redis._connect.cache_clear()
-    yield
-    core_redis._connect.cache_clear()
-
-
 @pytest.fixture
 def deaf_to_the_table(monkeypatch):
     """The check of every second comes once an hour: only the channel layer tells."""

@@ -7,15 +7,8 @@ import pytest
 import redis
 from django.conf import settings
 
-from bitcoingame.core import redis as bitcoingame_redis
 from notifications import realtime
 from notifications.realtime import publish
-
-
-@pytest.fixture(autouse=True)
-def _rested():
-    """A Redis that an earlier test killed is not left alone in this one."""
-    bitcoingame_redis._connect.cache_clear()
 
 
 @pytest.fixture
