@@ -3,13 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
+from django.apps import apps
+from django.conf import empty, settings
 from django.core.exceptions import ImproperlyConfigured
 
+import bitcoingame.settings
 from bitcoingame import env
+from bitcoingame.start import set_up
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,32 +46,77 @@ PRODUCTION = {
 }
 
 
-def start(**environment: str) -> tuple[int, str]:
-    """The exit code and stderr of a process that does what every entry point does first."""
+def start(*program: str, **environment: str) -> tuple[int, str, str]:
+    """The exit code, stdout and stderr of Python running the program with nothing but this environment."""
     done = subprocess.run(
-        [sys.executable, "-c", "from bitcoingame.start import set_up; set_up()"],
+        [sys.executable, *program],
         cwd=ROOT,
         env={**INHERITED, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    return done.returncode, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def set_up_again(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
+    """Does what every entry point does first, in this process: a process for each case would take a second.
+
+    The settings are read once more, and the apps check them once more; only their models stay loaded.
+    """
+
+    def check_apps() -> None:
+        for config in apps.get_app_configs():
+            if Path(config.path).parent == ROOT:
+                config.ready()
+
+    def run(environment: dict[str, str]) -> None:
+        for name in set(os.environ) - set(INHERITED):
+            monkeypatch.delenv(name)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(bitcoingame, "settings", bitcoingame.settings)
+        monkeypatch.delitem(sys.modules, "bitcoingame.settings")
+        monkeypatch.setattr(settings, "_wrapped", empty)
+        monkeypatch.setattr(django, "setup", check_apps)
+        set_up()
+
+    return run
+
+
+@pytest.fixture
+def refusal(set_up_again: Callable[[dict[str, str]], None]) -> Callable[[dict[str, str]], object]:
+    """What a start in the environment ends with: a text is printed on stderr, and the exit code is 1."""
+
+    def ask(environment: dict[str, str]) -> object:
+        with pytest.raises(SystemExit) as end:
+            set_up_again(environment)
+        return end.value.code
+
+    return ask
 
 
 def test_production_starts_with_everything_set() -> None:
-    assert start(**PRODUCTION) == (0, "")
+    program = "from bitcoingame.start import set_up; set_up()"
+    assert start("-c", program, **PRODUCTION) == (0, "", "")
+
+
+def test_production_starts_in_this_process_too(set_up_again: Any) -> None:
+    """So each refusal below is one of what the case leaves out or puts in, and of nothing else."""
+    set_up_again(PRODUCTION)
+    assert settings.ENVIRONMENT == "production"
 
 
 @pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "JWT_PUBLIC_KEY"])
-def test_production_refuses_to_start_without(name: str) -> None:
+def test_production_refuses_to_start_without(refusal: Any, name: str) -> None:
     rest = {key: value for key, value in PRODUCTION.items() if key != name}
-    assert start(**rest) == (1, f"{name} must be set.\n")
+    assert refusal(rest) == f"{name} must be set."
 
 
-def test_production_refuses_to_start_without_a_key() -> None:
+def test_production_refuses_to_start_without_a_key(refusal: Any) -> None:
     rest = {key: value for key, value in PRODUCTION.items() if key != "JWT_PUBLIC_KEY"}
-    assert start(**rest) == (1, "JWT_PUBLIC_KEY or JWT_PRIVATE_KEY must be set.\n")
+    assert refusal(rest) == "JWT_PUBLIC_KEY or JWT_PRIVATE_KEY must be set."
 
 
 @pytest.mark.parametrize(
@@ -78,8 +129,8 @@ def test_production_refuses_to_start_without_a_key() -> None:
         ("JWT_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----", "JWT_PUBLIC_KEY must be an RSA public key in PEM form."),
     ],
 )
-def test_production_refuses_to_start_with(name: str, value: str, sentence: str) -> None:
-    assert start(**{**PRODUCTION, name: value}) == (1, f"{sentence}\n")
+def test_production_refuses_to_start_with(refusal: Any, name: str, value: str, sentence: str) -> None:
+    assert refusal({**PRODUCTION, name: value}) == sentence
 
 
 @pytest.mark.parametrize(
@@ -88,25 +139,14 @@ def test_production_refuses_to_start_with(name: str, value: str, sentence: str) 
     + [["-c", f"import bitcoingame.{name}"] for name in ("wsgi", "asgi")],
 )
 def test_every_entry_point_ends_with_the_sentence(module: list[str]) -> None:
-    environment = {**INHERITED, **PRODUCTION, "ENVIRONMENT": "production", "REDIS_URL": "localhost"}
-    done = subprocess.run(
-        [sys.executable, *module], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    environment = {**PRODUCTION, "ENVIRONMENT": "production", "REDIS_URL": "localhost"}
     sentence = "REDIS_URL must be a URL such as redis://host:6379/0.\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
+    assert start(*module, **environment) == (1, "", sentence)
 
 
 def test_make_run_is_for_development_only() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bitcoingame.local"],
-        cwd=ROOT,
-        env={**INHERITED, **PRODUCTION, "ENVIRONMENT": "production"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr == "`make run` is for development: ENVIRONMENT must not be set to anything else.\n"
+    code, _, stderr = start("-m", "bitcoingame.local", **PRODUCTION, ENVIRONMENT="production")
+    assert (code, stderr) == (1, "`make run` is for development: ENVIRONMENT must not be set to anything else.\n")
 
 
 @pytest.mark.parametrize(
