@@ -1,25 +1,35 @@
-"""The people of the tests' stories, and how they call the API."""
+"""The people of the tests' stories, how they call the API, and what all tests run on."""
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from btclib.b32 import address_from_witness
-from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import close_old_connections, connection
+from django.test import TransactionTestCase, override_settings
 from django.utils import timezone
 from factory.declarations import Sequence
 from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
+from bitcoingame.tests.as_migrated import remember_tables, restore_tables
 from profiles.models import User
 from profiles.sign_in.tokens import issue_pair
 from social.models import Cooperative
-from social.moderators import GROUP, make_moderators
+from social.moderators import GROUP
 from social.services import create_cooperative, join_cooperative
+
+# On how many examples hypothesis tries each property. CI sets the variable CI; HYPOTHESIS_PROFILE chooses either.
+hypothesis.settings.register_profile("development", max_examples=30, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=300, deadline=None)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "development")
+)
 
 _numbers = count(1)
 
@@ -42,8 +52,7 @@ def make_user(name: str | None = None, **fields: Any) -> User:
 
 
 def moderators() -> Group:
-    """The group that a migration makes, made again here because tests that commit empty every table afterwards."""
-    make_moderators(apps)
+    """The group that a migration makes."""
     return Group.objects.get(name=GROUP)
 
 
@@ -68,6 +77,39 @@ def make_cooperative(admin: User, *members: User, name: str | None = None, motto
         join_cooperative(user=member, invite_code=cooperative.invite_code)
     cooperative.refresh_from_db()
     return cooperative
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Makes the database; a test that commits then leaves the tables as the migrations left them.
+
+    restore_tables() takes the place of Django's flush, which is fifty times slower and empties what migrations filled.
+    """
+    with django_db_blocker.unblock():
+        remember_tables()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: restore_tables())
+        yield
+
+
+QUICK_SETTINGS = {
+    # The hasher of production is slow on purpose.
+    "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+    # Look for a static file when it is asked for. Without this each test's client lists all of them when it is made.
+    "WHITENOISE_AUTOREFRESH": True,
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_settings(django_test_environment: None) -> Iterator[None]:
+    with override_settings(**QUICK_SETTINGS):
+        yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest tests first: at the end, the other workers would have nothing to do beside them."""
+    items.sort(key=lambda item: item.path.name != "test_local.py")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = [
     "--headless",
@@ -23,11 +23,18 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not in
 
 
 @contextmanager
-def open_page() -> Iterator[Page]:
-    """One page of a browser with no past; its own requests to elsewhere fail, for staff's pages load nothing."""
-    with sync_playwright() as playwright:
+def open_browser() -> Iterator[Browser]:
+    """Playwright runs an event loop in this thread. Django then takes every query here for asynchronous code."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def open_page(browser: Browser) -> Iterator[Page]:
+    """One page with no past: no cookies, no storage."""
+    with browser.new_page(viewport={"width": 1280, "height": 900}) as page:
         page.set_default_timeout(10_000)
         yield page
-        browser.close()

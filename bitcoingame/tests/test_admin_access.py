@@ -53,11 +53,6 @@ def admin_patterns(patterns=None):
             yield pattern.name
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def world(alice, bob, charlie):
     """One of everything a page can be of, and who may look: the names are those of URL patterns' arguments."""

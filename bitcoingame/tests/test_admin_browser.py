@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bitcoingame.tests.browser import needs_chromium, open_page
+from bitcoingame.tests.browser import needs_chromium, open_browser, open_page
 from conftest import make_cooperative, moderators
 from notifications.models import Broadcast, Notification
 from profiles.models import AuditEntry, NotificationPreferences, User
@@ -16,11 +16,14 @@ pytestmark = [needs_chromium, pytest.mark.django_db(transaction=True)]
 PASSWORD = "a long enough password"
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as browser:
+        yield browser
+
+
 @pytest.fixture
-def staff(settings, monkeypatch):
-    """Playwright runs an event loop in this thread, which makes Django take the test for asynchronous code."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def staff(transactional_db):
     mona = User.objects.create_staff("mona", PASSWORD)
     mona.groups.add(moderators())
     return mona, User.objects.create_superuser("ada", PASSWORD)
@@ -33,11 +36,11 @@ def sign_in(page, live_server, name):
     page.click("button[type=submit]")
 
 
-def test_a_report_about_a_name(live_server, staff, alice, bob, charlie):
+def test_a_report_about_a_name(live_server, browser, staff, alice, bob, charlie):
     pirates, ghosts = make_cooperative(alice, bob, name="Rude Pirates"), make_cooperative(charlie, name="Rude Ghosts")
     NotificationPreferences.objects.update(coop_activity=True)
     moderation.suspend_cooperative(staff=staff[1], reason="Reported.", cooperative_id=ghosts.pk)
-    with open_page() as page:
+    with open_page(browser) as page:
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         faults = []
@@ -90,8 +93,8 @@ def test_a_report_about_a_name(live_server, staff, alice, bob, charlie):
     assert not faults
 
 
-def test_announcing_maintenance(live_server, staff, alice, bob):
-    with open_page() as page:
+def test_announcing_maintenance(live_server, browser, staff, alice, bob):
+    with open_page(browser) as page:
         sign_in(page, live_server, "ada")
         page.goto(f"{live_server.url}/admin/notifications/broadcast/add/")
         page.fill("input[name=description]", "The pool will be down for ten minutes.")

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bitcoingame.local.wallet import Wallet
@@ -202,7 +201,6 @@ def test_the_public_key_does_not_serve_as_a_shared_secret(settings) -> None:
             tokens.read_access_token(f"{body}.{encode(sign(body.encode()))}")
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
 @given(
     st.one_of(
         st.text(),

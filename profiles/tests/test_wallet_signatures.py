@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bitcoingame.local.wallet import Wallet
@@ -132,7 +131,6 @@ def damaged_signatures(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(["", "smp", "ful", "pof"])) + base64.b64encode(raw).decode()
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
 @given(
     signature=st.one_of(
         st.text(),
@@ -146,7 +144,6 @@ def test_no_signature_text_does_more_than_fail(signature: str, kind: str) -> Non
     assert verify_bip322(address=BOB.address(kind), message=MESSAGE, signature=signature) is False
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
 @given(signature=damaged_signatures(), kind=st.sampled_from(["p2wpkh", "p2tr"]))
 def test_no_damaged_signature_does_more_than_fail(signature: str, kind: str) -> None:
     assert verify_signature(address=ALICE.address(kind), message=MESSAGE + "?", signature=signature) is False
@@ -197,7 +194,6 @@ def test_what_is_no_mainnet_address_is_refused(address: str) -> None:
         normalize_address(address)
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
 @given(
     st.one_of(
         st.text(),

@@ -219,7 +219,7 @@ class Undo(Exception):
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(steps, max_size=25))
 def test_any_history_gives_what_the_model_gives(history):
     try:
