@@ -27,8 +27,8 @@ def end_backend(pid):
 
 
 @pytest.fixture
-def kept_connection():
-    connection.settings_dict["CONN_MAX_AGE"] = None
+def kept_connection(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
     connection.close()
     connection.ensure_connection()
     yield
