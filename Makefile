@@ -6,6 +6,8 @@ INSTALLED := .venv/requirements-installed
 WORKERS ?= 2
 # A worker without work takes some of another's, so that all end together.
 DISTRIBUTED := -n $(WORKERS) --dist worksteal
+# Linux's util-linux: when make is killed, the kernel ends what it runs.
+END_WITH_MAKE := $(shell setpriv --pdeathsig TERM true 2>/dev/null && echo setpriv --pdeathsig TERM)
 
 export ENVIRONMENT ?= development
 # Keep the bytecode: each of the many processes that the tests start would compile everything anew.
@@ -26,8 +28,8 @@ $(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
-run: $(INSTALLED) ## Run everything on 127.0.0.1:8000 (PORT= moves it, SIMULATE=0 leaves the mining simulator out)
-	@exec $(RUN) -m bitcoingame.local
+run: $(INSTALLED) ## Run everything on 127.0.0.1:8000 (PORT= moves it, WITHOUT=worker,consumer leaves processes out)
+	@exec $(END_WITH_MAKE) $(RUN) -m bitcoingame.local
 
 test: $(INSTALLED) ## Run all tests, WORKERS= at a time
 	$(RUN) -m pytest $(DISTRIBUTED)

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import signal
 import socket
 import sys
 import time
@@ -13,8 +11,8 @@ from collections.abc import Iterator
 from django.core.exceptions import ImproperlyConfigured
 
 from bitcoingame import env
-from bitcoingame.local.defaults import CHECKOUT, DEVELOPMENT_HOME, LOCAL, make_directory
-from bitcoingame.local.processes import adopt_orphans, end_with_parent
+from bitcoingame.local.defaults import CHECKOUT, DEVELOPMENT_HOME
+from bitcoingame.local.keeper import open_lock, try_lock
 from bitcoingame.local.servers import ServerFailed
 from bitcoingame.start import load_settings
 
@@ -27,35 +25,29 @@ def main() -> None:
     load_settings()
     if os.environ["ENVIRONMENT"] != "development":
         sys.exit("`make run` is for development: ENVIRONMENT must not be set to anything else.")
-    from bitcoingame.local.supervisor import Supervisor
-
     os.chdir(CHECKOUT)
-    adopt_orphans()
-    if "MAKELEVEL" in os.environ:
-        end_with_parent(signal.SIGTERM)
     try:
-        with _only_one_per_checkout(), _listen(env.integer("PORT", 8000, minimum=1, maximum=65535)) as listener:
-            asyncio.run(Supervisor(listener).run())
+        _run()
     except (ServerFailed, ImproperlyConfigured) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
 
 
+def _run() -> None:
+    from bitcoingame.local.supervisor import DEFAULT_PORT, Supervisor, programs
+
+    port = env.integer("PORT", DEFAULT_PORT, minimum=1, maximum=65535)
+    has_web = any(program.name == "web" for program in programs())
+    with _only_one_per_checkout(), _listen(port) if has_web else contextlib.nullcontext() as listener:
+        asyncio.run(Supervisor(port=port, listener=listener).run())
+
+
 @contextlib.contextmanager
 def _only_one_per_checkout() -> Iterator[None]:
-    try:
-        for directory in (LOCAL, DEVELOPMENT_HOME):
-            make_directory(directory)
-        file = (DEVELOPMENT_HOME / "run.lock").open("a+")
-    except OSError as error:
-        raise ServerFailed(f"{error.filename} cannot be written: {error.strerror}.") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise ServerFailed(f"`make run` is already running in this checkout (process {file.read()}).") from None
+    with open_lock(DEVELOPMENT_HOME / "run.lock") as file:
+        if not try_lock(file):
+            raise ServerFailed(f"`make run` is already running in this checkout (process {file.read()}).")
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -62,7 +62,7 @@ def make_directory(path: Path) -> None:
     except FileExistsError:
         return
     path.chmod(0o711)
-    _give_to_owner_of_checkout(path)
+    give_to_owner_of_checkout(path)
 
 
 def _kept(path: Path, generate: Callable[[], str]) -> str:
@@ -86,7 +86,7 @@ def _create(path: Path, content: str) -> None:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(content)
-        _give_to_owner_of_checkout(Path(temporary))
+        give_to_owner_of_checkout(Path(temporary))
         os.link(temporary, path)
     except FileExistsError:
         pass
@@ -94,7 +94,7 @@ def _create(path: Path, content: str) -> None:
         os.unlink(temporary)
 
 
-def _give_to_owner_of_checkout(path: Path) -> None:
+def give_to_owner_of_checkout(path: Path) -> None:
     """What root makes in somebody's checkout must not lock them out of it."""
     if os.geteuid() == 0:
         owner = CHECKOUT.stat()

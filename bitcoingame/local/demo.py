@@ -21,34 +21,9 @@ COOPERATIVES = [
     ("Lone Satoshi", None, 1),
 ]
 LONERS = 6
-NAMES = [
-    "Ada",
-    "Bo",
-    "Cem",
-    "Dora",
-    "Emil",
-    "Fay",
-    "Gus",
-    "Hana",
-    "Ivo",
-    "Juno",
-    "Kai",
-    "Lea",
-    "Milo",
-    "Nia",
-    "Otto",
-    "Pia",
-    "Quin",
-    "Rosa",
-    "Sven",
-    "Tara",
-    "Ugo",
-    "Vera",
-    "Wim",
-    "Xena",
-    "Yuri",
-    "Zoe",
-]
+NAMES = (
+    "Ada Bo Cem Dora Emil Fay Gus Hana Ivo Juno Kai Lea Milo Nia Otto Pia Qi Rosa Sven Tara Ugo Vera Wim Xena Yuri Zoe"
+)
 COUNTRIES = ["DE", "US", "BR", "JP", "NG", "IN", "FR", "AR", "KE", None]
 BADGES = [("first_share", "First Share"), ("night_owl", "Night Owl"), ("week_streak", "Week Streak")]
 TITLES = ["Hash Novice", "Hash Apprentice", "Block Hunter", "Difficulty Master"]
@@ -69,10 +44,11 @@ def load_demo() -> str | None:
 def make_miners(random: Random) -> list[User]:
     """Some 50 of them, each with machines, days of shares and a game state; every eighth keeps to themselves."""
     count = LONERS + sum(size for _, _, size in COOPERATIVES)
+    names = NAMES.split()
     users = User.objects.bulk_create(
         User(
             btc_address=Wallet.of(f"demo miner {number}").address("p2tr" if number % 5 == 0 else "p2wpkh"),
-            display_name=NAMES[number] if number < len(NAMES) else None,
+            display_name=names[number] if number < len(names) else None,
             country_code=random.choice(COUNTRIES),
             public_profile=number % 8 != 7,
         )

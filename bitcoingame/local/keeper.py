@@ -1,256 +1,234 @@
-"""One process per checkout that runs the embedded servers for as long as anybody uses them.
+"""Embedded servers that run for as long as anybody uses them.
 
-Whoever needs the servers holds a connection to the keeper's socket; the kernel closes it whichever way the holder
-ends, and with the last connection the keeper stops the servers and itself. Should the keeper be killed, the
-kernel ends its servers.
+A user holds a shared lock on the server's file of users; the kernel takes the lock back, whichever way the user ends.
+Each server has a keeper: a process that starts the server, starts it again when it dies, and stops it as soon as it
+gets the lock for itself. A keeper that is killed takes its server along, the kernel sees to that.
 """
 
 import contextlib
 import fcntl
 import os
-import selectors
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
-from bitcoingame.local.defaults import CHECKOUT, DEVELOPMENT_HOME, LOCAL, make_directory, socket_directory
+from bitcoingame.local.defaults import CHECKOUT, DEVELOPMENT_HOME, LOCAL, give_to_owner_of_checkout, make_directory
+from bitcoingame.local.processes import send
 from bitcoingame.local.servers import SERVERS, Server, ServerFailed
 
+_WAIT_SECONDS = 0.03
+_LOOK_SECONDS = 0.1
 _RESTART_AFTER_SECONDS = 1.0
-_RELEASE_SECONDS = 60.0
-_STAYS = b"others stay\n"
 
 
-class Hold:
-    """A use of the embedded servers, from hold_servers() until release()."""
+class Use:
+    """This process's use of one embedded server, from begin() to end()."""
 
-    def __init__(self, connection: socket.socket, keeper: subprocess.Popen[bytes] | None) -> None:
-        self.connection = connection
-        self.keeper = keeper
+    def __init__(self, variable: str) -> None:
+        self.variable = variable
+        self.server = SERVERS[variable](DEVELOPMENT_HOME, keeps_data=True)
+        self.log = _file(self.server, "keeper.log")
+        self.has_started_keeper = False
+        self.lines_seen = 0
+        self.users: IO[str] | None = None
+        self.keeper: subprocess.Popen[bytes] | None = None
 
-    def release(self, *, for_all: bool = False) -> None:
-        """Let go, and wait for the servers' end if nobody else uses them; `for_all` ends them in any case."""
-        received = last = b""
-        self.connection.settimeout(_RELEASE_SECONDS)
-        with contextlib.suppress(OSError):
-            if for_all:
-                self.connection.sendall(b"stop\n")
-            self.connection.shutdown(socket.SHUT_WR)
-            while received := self.connection.recv(4096):
-                last = received
-        self.connection.close()
-        if self.keeper and not last.endswith(_STAYS):
-            self.keeper.wait()
+    def begin(self) -> None:
+        """Count as a user, and see that there is a keeper; waits while the server is being stopped."""
+        self.users = open_lock(_file(self.server, "users"))
+        fcntl.flock(self.users, fcntl.LOCK_SH)
+        self._ensure_keeper()
+        self.lines_seen = len(self._log_lines())
+
+    def is_ready(self) -> bool:
+        """Whether the server answers. Raises ServerFailed, with the keeper's sentence, once ours has given up."""
+        return not self._ensure_keeper() and _state(self.server).endswith(" ready")
+
+    def look_after(self) -> list[str]:
+        """Replace a keeper that was killed; returns what happened since the last look, in sentences."""
+        lines = self._log_lines()
+        news = lines[self.lines_seen :] if len(lines) >= self.lines_seen else lines
+        self.lines_seen = len(lines)
+        self.has_started_keeper = False
+        if self._ensure_keeper():
+            news.append(f"The keeper of {self.server.title} ended by itself; starting it again.")
+        return news
+
+    def end(self) -> bool:
+        """Count no more; the last user waits for the server's end. Returns whether others still use it."""
+        if self.users is None:
+            return False
+        with self.users, open_lock(_file(self.server, "leaving")) as leaving:
+            fcntl.flock(leaving, fcntl.LOCK_EX)
+            is_last = try_lock(self.users)
+            if is_last:  # newcomers wait until we close the file, and so until the server has ended
+                self._end_keeper()
+        return not is_last
+
+    def _ensure_keeper(self) -> bool:
+        """Start a keeper unless one lives, and say whether that was so. It inherits the lock we take here."""
+        with open_lock(_file(self.server, "keeper")) as lock:
+            if not try_lock(lock):
+                return False
+            if self.has_started_keeper:
+                raise ServerFailed(self._last_words())
+            lock.truncate(0)
+            self._start_keeper(lock)
+        return True
+
+    def _start_keeper(self, lock: IO[str]) -> None:
+        self.has_started_keeper = True
+        self.lines_seen = 0
+        self.log.unlink(missing_ok=True)
+        with self.log.open("wb") as log:
+            self.keeper = subprocess.Popen(
+                [sys.executable, "-m", "bitcoingame.local.keeper", self.variable, str(lock.fileno())],
+                cwd=CHECKOUT,
+                pass_fds=[lock.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _end_keeper(self) -> None:
+        with open_lock(_file(self.server, "keeper")) as lock:
+            while not try_lock(lock):
+                pid, _, state = _state(self.server).partition(" ")
+                if state in ("starting", "ready"):
+                    send(signal.SIGTERM, [int(pid)])
+                time.sleep(_WAIT_SECONDS)
+
+    def _last_words(self) -> str:
+        lines = self._log_lines()
+        return lines[-1] if lines else f"The keeper of {self.server.title} was killed while it started."
+
+    def _log_lines(self) -> list[str]:
+        return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
 
 
-def variables_of_embedded_servers() -> list[str]:
-    """The variables that name no server, so that an embedded one takes its place."""
-    return [variable for variable in SERVERS if not os.environ.get(variable, "").strip()]
+def uses_of_embedded_servers() -> list[Use]:
+    """A use of each server that the environment names no other for."""
+    return [Use(variable) for variable in SERVERS if not os.environ.get(variable, "").strip()]
+
+
+def begin_all(uses: list[Use]) -> None:
+    """Return once the servers answer, which start side by side. Raises ServerFailed."""
+    for use in uses:
+        use.begin()
+    while not all(use.is_ready() for use in uses):
+        time.sleep(_WAIT_SECONDS)
+
+
+def end_all(uses: list[Use]) -> bool:
+    """End the uses, side by side; returns whether others still use one of the servers."""
+    with ThreadPoolExecutor() as pool:
+        return any(list(pool.map(Use.end, uses)))
 
 
 @contextlib.contextmanager
 def embedded_servers() -> Iterator[None]:
     """The embedded servers run inside the block; failing that the process ends with a sentence."""
-    if not variables_of_embedded_servers():
-        yield
-        return
+    uses = uses_of_embedded_servers()
     try:
-        hold = hold_servers()
+        begin_all(uses)
+        yield
     except ServerFailed as error:
         sys.exit(str(error))
-    try:
-        yield
     finally:
-        hold.release()
+        end_all(uses)
 
 
-def hold_servers() -> Hold:
-    """Use the running keeper's servers, or start a keeper. Raises ServerFailed."""
-    _make_home()
-    with _locked("start.lock"):  # one starter at a time: the second finds the first one's keeper
-        hold = _join_keeper() or _start_keeper()
-    return hold
-
-
-def _make_home() -> None:
+def open_lock(path: Path) -> IO[str]:
+    """Open a file to lock, and to keep a few words in. Raises ServerFailed."""
     try:
         for directory in (LOCAL, DEVELOPMENT_HOME):
             make_directory(directory)
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
+        give_to_owner_of_checkout(path)
     except OSError as error:
-        raise ServerFailed(f"{DEVELOPMENT_HOME} cannot be made: {error.strerror}.") from error
+        raise ServerFailed(f"{error.filename} cannot be written: {error.strerror}.") from error
+    return file
 
 
-def _join_keeper() -> Hold | None:
-    connection = socket.socket(socket.AF_UNIX)
+def try_lock(file: IO[str]) -> bool:
+    """Get the lock for ourselves, if nobody else has it or shares it."""
     try:
-        connection.connect(str(_socket_path()))
-        return _ask(Hold(connection, None))
-    except OSError:
-        connection.close()
-        return None
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
-def _start_keeper() -> Hold:
-    ours, theirs = socket.socketpair()
-    with theirs, (DEVELOPMENT_HOME / "keeper.log").open("wb") as log:
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "bitcoingame.local.keeper", str(theirs.fileno())],
-            cwd=CHECKOUT,
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        return _ask(Hold(ours, keeper))
-    except OSError:
-        ours.close()
-        keeper.wait()
-        raise ServerFailed(f"The keeper of the embedded servers failed; {log.name} says why.") from None
+def _file(server: Server, purpose: str) -> Path:
+    return DEVELOPMENT_HOME / f"{server.program}.{purpose}"
 
 
-def _ask(hold: Hold) -> Hold:
-    """Have the keeper start what we need; OSError when it is on its way out."""
-    hold.connection.sendall(f"need {' '.join(variables_of_embedded_servers())}\n".encode())
-    answer = _read_line(hold.connection)
-    if answer.startswith("failed "):
-        hold.release()
-        raise ServerFailed(answer.removeprefix("failed "))
-    return hold
+def _state(server: Server) -> str:
+    """What the keeper last wrote into its lock: its process id and starting, ready or ending."""
+    return _file(server, "keeper").read_text()
 
 
-def _read_line(connection: socket.socket) -> str:
-    received = b""
-    while not received.endswith(b"\n"):
-        chunk = connection.recv(1)
-        if not chunk:
-            raise ConnectionResetError
-        received += chunk
-    return received.decode().strip()
-
-
-def _socket_path() -> Path:
-    return socket_directory(DEVELOPMENT_HOME) / "keeper.sock"
-
-
-@contextlib.contextmanager
-def _locked(name: str) -> Iterator[None]:
-    with (DEVELOPMENT_HOME / name).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-class Keeper:
-    """Serves the holders one after another; a select loop, because a holder may end at any moment."""
-
-    def __init__(self, first: socket.socket) -> None:
-        self.servers: dict[str, Server] = {}
-        self.selector = selectors.DefaultSelector()
-        self.listener: socket.socket | None = None
-        self.holders: list[socket.socket] = []
-        self.dead_since: dict[str, float] = {}
-        self._welcome(first)
-
-    def run(self) -> None:
+def main(variable: str, lock: int) -> None:
+    """The keeper's own process: the variable its server stands for, and the descriptor of the lock it inherited."""
+    server = SERVERS[variable](DEVELOPMENT_HOME, keeps_data=True)
+    asked_to_end: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: asked_to_end.append(number))
+    with open_lock(_file(server, "users")) as users, open_lock(_file(server, "leaving")) as leaving:
         try:
-            while self.holders:
-                for key, _ in self.selector.select(timeout=_RESTART_AFTER_SECONDS):
-                    key.data(key.fileobj)
-                self._revive()
+            _write_state(lock, "starting")
+            server.start()
+            _write_state(lock, "ready")
+            while not (asked_to_end or _is_unused(users, leaving)):
+                time.sleep(_LOOK_SECONDS)
+                _revive(server)
+        except ServerFailed as error:
+            _say(error)
         finally:
-            self._close()
-
-    def _welcome(self, holder: socket.socket) -> None:
-        holder.settimeout(5)
-        self.holders.append(holder)
-        self.selector.register(holder, selectors.EVENT_READ, self._serve)
-
-    def _serve(self, holder: socket.socket) -> None:
-        try:
-            words = holder.recv(4096).decode().split()
-        except OSError:
-            words = []
-        if not words:
-            self._dismiss(holder)
-        elif words[0] == "stop":
-            self.holders.clear()
-        else:
-            self._tell(holder, self._start(words[1:]))
-
-    def _start(self, variables: list[str]) -> str:
-        try:
-            for variable in variables:
-                if variable not in self.servers:
-                    server = SERVERS[variable](DEVELOPMENT_HOME, keeps_data=True)
-                    server.start()
-                    self.servers[variable] = server
-            self._listen()
-        except (ServerFailed, OSError) as error:
-            return f"failed {' '.join(str(error).split())}"
-        return "ready"
-
-    def _listen(self) -> None:
-        if self.listener is None:
-            _socket_path().unlink(missing_ok=True)
-            self.listener = socket.socket(socket.AF_UNIX)
-            self.listener.bind(str(_socket_path()))
-            self.listener.listen(64)
-            self.selector.register(self.listener, selectors.EVENT_READ, lambda door: self._welcome(door.accept()[0]))
-
-    def _revive(self) -> None:
-        """Start again what died by itself, and say so to everybody."""
-        now = time.monotonic()
-        for variable, server in self.servers.items():
-            if server.is_running:
-                self.dead_since.pop(variable, None)
-            elif now - self.dead_since.setdefault(variable, now) >= _RESTART_AFTER_SECONDS:
-                self.dead_since[variable] = now
-                try:
-                    server.start()
-                    self._tell_all(f"{server.title} ended by itself and was started again.")
-                except ServerFailed as error:
-                    self._tell_all(str(error))
-
-    def _tell_all(self, sentence: str) -> None:
-        for holder in list(self.holders):
-            self._tell(holder, " ".join(sentence.split()))
-
-    def _tell(self, holder: socket.socket, line: str) -> None:
-        try:
-            holder.sendall(f"{line}\n".encode())
-        except OSError:
-            self._dismiss(holder)
-
-    def _dismiss(self, holder: socket.socket) -> None:
-        """Forget a holder; the last one's connection stays open until we end, which is what it waits for."""
-        self.holders.remove(holder)
-        self.selector.unregister(holder)
-        if self.holders:
-            with contextlib.suppress(OSError):
-                holder.sendall(_STAYS)
-            holder.close()
-
-    def _close(self) -> None:
-        if self.listener:
-            self.listener.close()
-            _socket_path().unlink(missing_ok=True)
-        for server in reversed(self.servers.values()):
+            _write_state(lock, "ending")
             server.stop()
 
 
-def main() -> None:
-    """The keeper's own process; its argument is the connection of whoever started it."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    with socket.socket(fileno=int(sys.argv[1])) as first, _locked("keeper.lock"):
-        Keeper(first).run()
+def _is_unused(users: IO[str], leaving: IO[str]) -> bool:
+    """Whether nobody uses the server; if so we keep both locks, so that nobody comes until it has ended.
+
+    We do not look while a user is leaving. Its shared lock is gone for an instant before it gets the exclusive one;
+    if we took the lock just then, it would believe that others stay, and not wait for the server's end.
+    """
+    if not try_lock(leaving):
+        return False
+    if try_lock(users):
+        return True
+    fcntl.flock(leaving, fcntl.LOCK_UN)
+    return False
+
+
+def _write_state(lock: int, word: str) -> None:
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()} {word}".encode(), 0)
+
+
+def _revive(server: Server) -> None:
+    """Start the server again if it has died, not at once because it may die each time."""
+    if server.is_running:
+        return
+    time.sleep(_RESTART_AFTER_SECONDS)
+    try:
+        server.start()
+        _say(f"{server.title} ended by itself and was started again.")
+    except ServerFailed as error:
+        _say(error)
+
+
+def _say(sentence: object) -> None:
+    """Into the keeper's log, a line each."""
+    print(" ".join(str(sentence).split()), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1], int(sys.argv[2]))

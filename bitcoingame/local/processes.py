@@ -1,67 +1,45 @@
-"""Starting child processes that cannot outlive their parent, as an unprivileged user where need be."""
+"""Child processes that end with their parent, by util-linux's setpriv, and what is left of those that did not."""
 
 import contextlib
-import ctypes
+import functools
 import os
 import pwd
-import select
+import shutil
 import signal
 import subprocess
-import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from bitcoingame.local.defaults import CHECKOUT
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
-_PR_SET_CHILD_SUBREAPER = 36
-_PR_CAP_AMBIENT = 47
-_PR_CAP_AMBIENT_RAISE = 2
-_PR_SET_SECUREBITS = 28
-_SECBIT_NO_SETUID_FIXUP = 1 << 2
-_CAP_DAC_OVERRIDE = 1
-_CAP_SETPCAP = 8
-_CAPABILITY_VERSION_3 = 0x20080522
-
-_libc = ctypes.CDLL(None, use_errno=True)
 _PROC = Path("/proc")
+_END_SECONDS = 10
+_IF_PARENT_LIVES = '[ "$PPID" = "$0" ] && exec "$@"'
+
+# The one capability that opens a checkout under a closed directory such as /root. PostgreSQL looks for its own
+# programs by access(2), which heeds the capability only under this "secure bit".
+_REACH_OF_ROOT = [
+    "--inh-caps=-all,+dac_override",
+    "--ambient-caps=-all,+dac_override",
+    "--securebits=+no_setuid_fixup",
+]
 
 
-def die_with_parent(number: int) -> Callable[[], None]:
-    """A preexec_fn after which the kernel sends the signal to the child when the thread that started it ends."""
-    parent = os.getpid()
+def dying_with_parent(number: signal.Signals, *options: str) -> list[str]:
+    """Words to put before a command: the kernel sends it the signal when the thread that starts it ends.
 
-    def arm() -> None:  # pragma: no cover - between fork and exec
-        if sys.platform == "linux":
-            _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-            if os.getppid() != parent:
-                os.kill(os.getpid(), number)
-
-    return arm
-
-
-def end_with_parent(number: int) -> None:
-    """Have the kernel send us the signal when our parent ends."""
-    if sys.platform == "linux":
-        _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-
-
-def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent dies, so that they can be found and ended."""
-    if sys.platform == "linux":
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def children() -> list[int]:
-    """The process ids of this process's children, adopted ones included."""
-    listing = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [int(pid) for pid in listing.read_text().split()] if listing.exists() else []
+    The shell looks whether the parent died before the kernel was asked. Without setpriv, which only Linux has, there
+    are no such words.
+    """
+    if not _has_setpriv():
+        return []
+    return ["setpriv", *options, f"--pdeathsig={number.name}", "sh", "-c", _IF_PARENT_LIVES, str(os.getpid())]
 
 
 def service_user() -> pwd.struct_passwd | None:
-    """Who the embedded servers run as when we are root, which PostgreSQL refuses to be; None means as ourselves.
+    """The user the embedded servers run as when we are root, which PostgreSQL refuses to be; None means as ourselves.
 
     In somebody's checkout it is that somebody, so that they can go on without root.
     """
@@ -75,103 +53,74 @@ def service_user() -> pwd.struct_passwd | None:
 
 
 def spawn(
-    command: list[str], *, directory: Path, output: IO[Any] | int, user: pwd.struct_passwd | None, on_orphaned: int
+    command: list[str],
+    *,
+    directory: Path,
+    output: IO[Any] | int,
+    user: pwd.struct_passwd | None,
+    on_orphaned: signal.Signals,
 ) -> subprocess.Popen[bytes]:
     """Start a server in its own session, deaf to the terminal's Ctrl-C, as the user given."""
-    arm = die_with_parent(on_orphaned)
-    options: dict[str, Any] = {}
-    if user:
-        options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        if not _can_reach(user, Path(command[0]), directory):
-            _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
-            options["preexec_fn"] = lambda: _keep_reach_of_root(then=arm)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    options = _options_for(user, command[0], directory) if user else []
     return subprocess.Popen(
-        command,
+        [*dying_with_parent(on_orphaned, *options), *command],
         cwd=directory,
-        env=environment,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        **{"preexec_fn": arm, **options},
     )
 
 
-def end_orphans(program: str, directory: Path, number: int) -> None:
+def end_orphans(program: str, directory: Path, number: signal.Signals) -> None:
     """End the program's processes that a killed parent left in the directory, gently first."""
+    found = functools.partial(_find, lambda pid: _is(pid, program, directory))
     for attempt in (number, signal.SIGKILL):
-        pids = _find(program, directory)
-        for pid in pids:
-            _signal(pid, attempt)
-        for pid in pids:
-            _wait_for_end(pid)
+        deadline = time.monotonic() + _END_SECONDS
+        send(attempt, found())
+        while found() and time.monotonic() < deadline:
+            time.sleep(0.02)
 
 
-def _find(program: str, directory: Path) -> list[int]:
-    names = os.listdir(_PROC) if _PROC.exists() else []
-    return [pid for pid in map(int, filter(str.isdigit, names)) if _is(pid, program, directory)]
+def kill_session(leader: int) -> None:
+    """Kill what a process that has ended left behind in its session."""
+    send(signal.SIGKILL, _find(lambda pid: os.getsid(pid) == leader))
+
+
+def send(number: signal.Signals, pids: list[int]) -> None:
+    """Send the signal to those of the processes that still live."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@functools.cache
+def _has_setpriv() -> bool:
+    """BusyBox's program of the same name knows no parent-death signal."""
+    trial = ["setpriv", "--pdeathsig=SIGTERM", "true"]
+    return bool(shutil.which("setpriv")) and subprocess.run(trial, capture_output=True, check=False).returncode == 0
+
+
+def _options_for(user: pwd.struct_passwd, program: str, directory: Path) -> list[str]:
+    """What makes setpriv run the program as the user, with root's reach only if the user cannot get at it."""
+    if not _has_setpriv():
+        raise OSError("as root it needs util-linux's setpriv; or run as an ordinary user")
+    options = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    can_reach = ["sh", "-c", 'test -x "$0" && test -r "$0" && cd "$1"', program, str(directory)]
+    trial = subprocess.run(["setpriv", *options, *can_reach], cwd="/", stderr=subprocess.DEVNULL, check=False)
+    return options if trial.returncode == 0 else [*options, *_REACH_OF_ROOT]
+
+
+def _find(matches: Callable[[int], bool]) -> list[int]:
+    found = []
+    for entry in os.listdir(_PROC) if _PROC.exists() else []:
+        with contextlib.suppress(OSError):  # it ended, or it is not ours to look at
+            if entry.isdigit() and matches(int(entry)):
+                found.append(int(entry))
+    return found
 
 
 def _is(pid: int, program: str, directory: Path) -> bool:
-    try:
-        binary = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
-        return os.path.basename(binary) == program and os.readlink(f"/proc/{pid}/cwd") == str(directory.resolve())
-    except OSError:
-        return False
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _wait_for_end(pid: int, seconds: float = 10) -> None:
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        select.select([descriptor], [], [], seconds)
-    finally:
-        os.close(descriptor)
-
-
-def _can_reach(user: pwd.struct_passwd, program: Path, directory: Path) -> bool:
-    """Whether the user may run the program, read what lies beside it and enter the directory."""
-    script = 'test -x "$0" && test -r "$0" && cd "$1"'
-    trial = subprocess.run(
-        ["/bin/sh", "-c", script, str(program), str(directory)],
-        cwd="/",
-        user=user.pw_uid,
-        group=user.pw_gid,
-        extra_groups=[],
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
-    return trial.returncode == 0
-
-
-def _keep_reach_of_root(*, then: Callable[[], None]) -> None:  # pragma: no cover - between fork and exec
-    """Keep, as an unprivileged user, the one capability that opens a checkout under a closed directory such as /root.
-
-    PostgreSQL only refuses to be the user root. The capability has to be inheritable and ambient to survive exec, and
-    access(2), by which PostgreSQL looks for its own programs, heeds it under one of the "secure bits" only.
-    """
-    _set_capabilities(_CAP_DAC_OVERRIDE, _CAP_SETPCAP)
-    _require(_libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
-    _require(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0))
-    _set_capabilities(_CAP_DAC_OVERRIDE)
-    then()
-
-
-def _set_capabilities(*capabilities: int) -> None:  # pragma: no cover - between fork and exec
-    bits = sum(1 << capability for capability in capabilities)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    effective_permitted_inheritable = (ctypes.c_uint32 * 6)(bits, bits, bits, 0, 0, 0)
-    _require(_libc.capset(header, effective_permitted_inheritable))
-
-
-def _require(result: int) -> None:  # pragma: no cover - between fork and exec
-    if result:
-        raise OSError(ctypes.get_errno(), "no capability to enter the checkout")
+    binary = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+    return os.path.basename(binary) == program and os.readlink(f"/proc/{pid}/cwd") == str(directory.resolve())

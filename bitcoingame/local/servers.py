@@ -35,7 +35,7 @@ class Server(ABC):
 
     title: str
     program: str
-    gentle_signal: int
+    gentle_signal: signal.Signals
 
     def __init__(self, home: Path, *, keeps_data: bool) -> None:
         self.home = home
@@ -50,6 +50,7 @@ class Server(ABC):
         try:
             self._prepare()
             end_orphans(self.program, self.data, self.gentle_signal)
+            self.log.unlink(missing_ok=True)  # root may have made it
             with self.log.open("wb") as log:
                 self.process = spawn(
                     self._command(), directory=self.data, output=log, user=self.user, on_orphaned=self.gentle_signal

@@ -1,7 +1,8 @@
 """`make run`: every process of the service on this machine, from one terminal.
 
-The programs are below. Each is started again when it ends by itself; a signal ends them in reverse order of need: web
-first, the embedded servers last. A supervisor that is killed takes its programs along, the kernel sees to that.
+The programs are below; they start once the embedded servers answer. Each is started again when it ends by itself. A
+signal ends them in reverse order of need: web first, the embedded servers last. A supervisor that is killed takes its
+programs along, the kernel sees to that.
 """
 
 import asyncio
@@ -16,15 +17,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
 
 from bitcoingame import env
 from bitcoingame.local.defaults import CHECKOUT, database_url, redis_url
-from bitcoingame.local.keeper import Hold, hold_servers, variables_of_embedded_servers
-from bitcoingame.local.processes import children, die_with_parent
+from bitcoingame.local.keeper import begin_all, end_all, uses_of_embedded_servers
+from bitcoingame.local.processes import dying_with_parent, kill_session
 from bitcoingame.local.servers import ServerFailed
 
+DEFAULT_PORT = 8000
 READY_SECONDS = 120
+LOOK_SECONDS = 0.5
 END_SECONDS = 8
 END_AGAIN_SECONDS = 2
 SOUND_SECONDS = 60  # a program that ran this long is started again at once
@@ -33,27 +39,40 @@ MAX_PAUSE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Program:
+    """Python's arguments, and those it is given besides: here, where it should be quiet, or alone under a debugger."""
+
     name: str
     arguments: tuple[str, ...]
     colour: int
+    here: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
 
 
-def programs(*, listener: socket.socket) -> list[Program]:
-    """What runs, web first; a command that this checkout does not have yet is left out."""
-    table = [
-        Program("web", ("-m", "bitcoingame.local.web", str(listener.fileno())), 32),
-        Program("worker", ("manage.py", "rqworker", "default"), 36),
-        Program("scheduler", ("manage.py", "rqscheduler"), 33),
-        Program("consumer", ("manage.py", "consume_events"), 35),
-        Program("simulator", ("manage.py", "simulate_mining"), 34),
-    ]
-    return [program for program in table if _exists(program) and _is_wanted(program)]
+QUIET = ("--verbosity", "0")  # RQ's logs at WARNING
+IN_ONE_PROCESS = ("--worker-class", "rq.SimpleWorker")  # a debugger sees the jobs
+PROGRAMS = [
+    Program("web", ("-m", "bitcoingame.local.web"), 32),
+    Program("worker", ("manage.py", "rqworker", "default"), 36, here=QUIET, alone=IN_ONE_PROCESS),
+    Program("scheduler", ("manage.py", "rqscheduler"), 33, here=QUIET),
+    Program("consumer", ("manage.py", "consume_events"), 35),
+    Program("simulator", ("manage.py", "simulate_mining"), 34),
+]
 
 
-def _exists(program: Program) -> bool:
-    script, command = program.arguments[:2]
-    ours = CHECKOUT.glob(f"*/management/commands/{command}.py")
-    return script != "manage.py" or command in ("rqworker", "rqscheduler") or any(ours)
+def left_out() -> list[Program]:
+    """What WITHOUT names. Raises ImproperlyConfigured."""
+    names = env.words("WITHOUT")
+    known = [program.name for program in PROGRAMS]
+    for name in names:
+        if name not in known:
+            raise ImproperlyConfigured(f"WITHOUT must list some of {', '.join(known)}, not {name!r}.")
+    return [program for program in PROGRAMS if program.name in names]
+
+
+def programs() -> list[Program]:
+    """What runs, web first. Raises ImproperlyConfigured."""
+    without = left_out()
+    return [program for program in PROGRAMS if program not in without and _is_wanted(program)]
 
 
 def _is_wanted(program: Program) -> bool:
@@ -61,9 +80,11 @@ def _is_wanted(program: Program) -> bool:
 
 
 class Supervisor:
-    def __init__(self, listener: socket.socket) -> None:
+    """Runs the programs until a signal; without web there is no listener."""
+
+    def __init__(self, *, port: int, listener: socket.socket | None) -> None:
+        self.port = port
         self.listener = listener
-        self.port = listener.getsockname()[1]
         self.stopping = asyncio.Event()
         self.hastened = asyncio.Event()
         self.environment = {
@@ -73,7 +94,8 @@ class Supervisor:
             "PYTHONUNBUFFERED": "1",
             **_set_variables(),
         }
-        self.holding: asyncio.Task[Hold] | None = None
+        self.uses = uses_of_embedded_servers()
+        self.servers: asyncio.Task[None] | None = None
         self.running: dict[str, asyncio.subprocess.Process] = {}
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -103,28 +125,23 @@ class Supervisor:
         self.stopping.set()
 
     async def _start(self) -> None:
-        web, *others = programs(listener=self.listener)
-        self._keep(web)
-        if variables_of_embedded_servers():
-            await self._hold_servers()
-            self._background(self._watch_servers())
+        await self._start_servers()
         await self._prepare()
-        for program in others:
-            self._keep(program)
-        await self._wait_until_ready()
+        for program in programs():
+            self._background(self._run_for_ever(program))
+            if program.name == "web":  # the others start after it, lest they slow it down
+                await self._wait_until_ready()
         self._welcome()
 
-    async def _hold_servers(self) -> Hold:
-        self.holding = asyncio.create_task(asyncio.to_thread(hold_servers))
-        return await asyncio.shield(self.holding)  # even a stop in the middle has to know what to release
+    async def _start_servers(self) -> None:
+        self.servers = asyncio.create_task(asyncio.to_thread(begin_all, self.uses))
+        await asyncio.shield(self.servers)  # a stop in the middle waits until it knows what to end
+        self._background(self._look_after_servers())
 
     async def _prepare(self) -> None:
         code = await self._run_once(Program("prepare", ("-m", "bitcoingame.local.prepare"), 37))
         if code and not self.stopping.is_set():
             raise ServerFailed("The database could not be prepared; the lines above say why.")
-
-    def _keep(self, program: Program) -> None:
-        self._background(self._run_for_ever(program))
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -150,17 +167,20 @@ class Supervisor:
                 await asyncio.wait_for(self.stopping.wait(), pause)
 
     async def _run_once(self, program: Program) -> int:
+        listener = [self.listener.fileno()] if self.listener and program.name == "web" else []
         process = await asyncio.create_subprocess_exec(
+            *dying_with_parent(signal.SIGKILL),
             sys.executable,
             *program.arguments,
+            *program.here,
+            *map(str, listener),
             cwd=CHECKOUT,
             env=self.environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            pass_fds=[self.listener.fileno()] if program.name == "web" else [],
+            pass_fds=listener,
             start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGKILL),
         )
         self.running[program.name] = process
         try:
@@ -169,19 +189,14 @@ class Supervisor:
         finally:
             if process.returncode is not None:
                 del self.running[program.name]
+                kill_session(process.pid)
 
-    async def _watch_servers(self) -> None:
-        """Pass on what the keeper says; when it is gone and we are not stopping, get another."""
-        while self.holding and not self.stopping.is_set():
-            reader, writer = await asyncio.open_unix_connection(sock=self.holding.result().connection.dup())
-            try:
-                while line := await reader.readline():
-                    say(line.decode().strip())
-            finally:
-                writer.close()
-            if not self.stopping.is_set():
-                say("The keeper of the embedded servers ended by itself; starting it again.")
-                await self._hold_servers()
+    async def _look_after_servers(self) -> None:
+        while True:
+            for use in self.uses:
+                for sentence in use.look_after():
+                    say(sentence)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -199,13 +214,14 @@ class Supervisor:
         await asyncio.gather(*(self._end(process) for process in self.running.values()))
         for task in self.tasks:
             task.cancel()
-        if self.holding:
-            with contextlib.suppress(ServerFailed):
-                hold = await self.holding
-                await asyncio.to_thread(hold.release, for_all=True)
-        for pid in children():  # what our programs left behind
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if self.servers:
+            await self._end_servers(self.servers)
+
+    async def _end_servers(self, starting: asyncio.Task[None]) -> None:
+        with contextlib.suppress(ServerFailed):
+            await starting
+        if await asyncio.to_thread(end_all, self.uses):
+            say("The embedded servers stay until the last command that uses them ends.")
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         """Ask, ask again (at which a worker drops its job), then kill."""
@@ -229,15 +245,24 @@ class Supervisor:
         return process.returncode is not None
 
     def _welcome(self) -> None:
+        say("The Bitcoin Game's social layer is up. Ctrl-C ends it.")
         at = f"http://127.0.0.1:{self.port}"
+        if self.listener:
+            say(f"  API            {at}/api/v1/\n  documentation  {at}/api/docs\n  admin          {at}/admin/")
         say(
-            f"The Bitcoin Game's social layer is up. Ctrl-C ends it.\n"
-            f"  API            {at}/api/v1/\n"
-            f"  documentation  {at}/api/docs\n"
-            f"  admin          {at}/admin/\n"
             f"  DATABASE_URL   {_without_password(self.environment['DATABASE_URL'])}\n"
             f"  REDIS_URL      {_without_password(self.environment['REDIS_URL'])}"
         )
+        for program in left_out():
+            say(f"  left out       {program.name}; alone it is {_command_alone(program, port=self.port)}")
+
+
+def _command_alone(program: Program, *, port: int) -> str:
+    """What to type to run the program in a terminal of its own."""
+    python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(CHECKOUT) else sys.executable
+    variable = f"PORT={port}" if program.name == "web" else f"PUBLIC_URL=http://localhost:{port}"
+    words = [python, *program.arguments, *program.alone]
+    return " ".join(words if port == DEFAULT_PORT else [variable, *words])
 
 
 async def _print_output(program: Program, process: asyncio.subprocess.Process) -> None:

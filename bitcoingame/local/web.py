@@ -1,20 +1,41 @@
-"""`make run`'s web process: REST and WebSocket on one listening socket, handed down by the supervisor.
+"""`make run`'s web process: REST and WebSocket on one port.
 
-The supervisor keeps the socket open, so that the port stays ours while this process is started again.
+The supervisor hands down its listening socket, which it keeps open, so that the port stays ours while this process is
+started again. Without an argument it listens on PORT itself: `python -m bitcoingame.local.web`, for a debugger.
 """
 
+import contextlib
+import os
 import socket
 import sys
 import warnings
 
 import uvicorn
+from django.core.exceptions import ImproperlyConfigured
+
+from bitcoingame import env
+from bitcoingame.local.keeper import embedded_servers
+from bitcoingame.start import load_settings
 
 
 def main() -> None:
+    os.environ.setdefault("ENVIRONMENT", "development")
+    try:
+        port = env.integer("PORT", 8000, minimum=1, maximum=65535)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
+    os.environ.setdefault("PUBLIC_URL", f"http://localhost:{port}")
+    load_settings()
+    with embedded_servers(), contextlib.suppress(KeyboardInterrupt):
+        _serve(port)
+
+
+def _serve(port: int) -> None:
     # Whitenoise streams files the WSGI way; in production they are served by the WSGI process.
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     config = uvicorn.Config(
         "bitcoingame.asgi:application",
+        port=port,
         proxy_headers=False,  # nobody stands in front: a forwarded address is forged
         access_log=False,  # a WebSocket's URL may hold a token
         log_level="warning",
@@ -23,7 +44,7 @@ def main() -> None:
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(fd)) for fd in sys.argv[1:]] or None)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import importlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -59,8 +58,7 @@ def test_the_image_serves_like_the_web_service() -> None:
 
 
 def test_compose_runs_what_make_run_runs() -> None:
-    with socket.socket() as listener:
-        local = {program.name: list(program.arguments) for program in programs(listener=listener)}
+    local = {program.name: list(program.arguments) for program in programs()}
     local = {name: arguments for name, arguments in local.items() if name not in ("web", "simulator")}
     composed = {name: service["command"][1:] for name, service in OURS.items() if service["command"][0] == "python"}
     assert composed == {"migrate": ["manage.py", "migrate", "--noinput"], **local}

@@ -135,7 +135,8 @@ def test_production_refuses_to_start_with(refusal: Any, name: str, value: str, s
 
 @pytest.mark.parametrize(
     "module",
-    [["manage.py", "check"], ["manage.py", "migrate"], ["manage.py", "rqworker"], ["-m", "bitcoingame.local"]]
+    [["manage.py", "check"], ["manage.py", "migrate"], ["manage.py", "rqworker"]]
+    + [["-m", "bitcoingame.local"], ["-m", "bitcoingame.local.web"]]
     + [["-c", f"import bitcoingame.{name}"] for name in ("wsgi", "asgi")],
 )
 def test_every_entry_point_ends_with_the_sentence(module: list[str]) -> None:

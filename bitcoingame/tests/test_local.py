@@ -1,7 +1,9 @@
 """`make run` and manage.py, as their users meet them: real processes in a checkout of their own."""
 
+import contextlib
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -19,11 +21,28 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from bitcoingame.local import defaults, pytest_plugin
+from bitcoingame.local import defaults, processes, pytest_plugin
 from bitcoingame.local.servers import SERVERS, Server, remove_home
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
+# Uses the database, again once the file `again` is there, and ends once the file `end` is.
+USE = """
+import os, time
+from pathlib import Path
+from django.db import connection
+def use(word):
+    connection.ensure_connection()
+    connection.close()
+    print(word, flush=True)
+def wait_for(name):
+    while not Path(os.environ["SIGNS"], name).exists():
+        time.sleep(0.01)
+use("connected")
+wait_for("again")
+use("connected again")
+wait_for("end")
+"""
 
 
 class Checkout:
@@ -38,13 +57,16 @@ class Checkout:
             (path / app).symlink_to(ROOT / app)
 
     def environment(self, **changes: str) -> dict[str, str]:
-        hidden = ("DATABASE_URL", "REDIS_URL", "PORT", "MAKELEVEL", "TESTS_EMBEDDED")
+        hidden = ("DATABASE_URL", "REDIS_URL", "PORT", "WITHOUT", "PUBLIC_URL", "TESTS_EMBEDDED")
         inherited = {name: value for name, value in os.environ.items() if name not in hidden}
         return {**inherited, "ENVIRONMENT": "development", "SIMULATE": "0", **changes}
 
     def start(self, *arguments: str, **changes: str) -> subprocess.Popen[str]:
+        return self.start_command(sys.executable, *arguments, **changes)
+
+    def start_command(self, *words: str, **changes: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            words,
             cwd=self.path,
             env=self.environment(**changes),
             stdin=subprocess.DEVNULL,
@@ -61,8 +83,14 @@ class Checkout:
         output, _ = process.communicate(timeout=PATIENCE)
         return process.returncode, output
 
-    def make_run(self, port: int) -> "Running":
-        return Running(self.start("-m", "bitcoingame.local", PORT=str(port), MAKELEVEL="1"), port)
+    def start_user(self, signs: Path) -> "Running":
+        """A command that uses the servers, and waits for the files in the directory."""
+        user = Running(self.start("manage.py", "shell", "-v0", "-c", USE, SIGNS=str(signs)), 0)
+        user.until("connected\n")
+        return user
+
+    def make_run(self, port: int, **changes: str) -> "Running":
+        return Running(self.start("-m", "bitcoingame.local", PORT=str(port), **changes), port)
 
     def left_over(self) -> dict[int, str]:
         """The command lines of the living processes that work in this checkout."""
@@ -75,13 +103,33 @@ class Checkout:
                 continue
         return found
 
+    def until_nothing_is_left(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while left := self.left_over():
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
+
+    def find(self, words: str) -> list[int]:
+        """The ids of the processes with the words in their command line."""
+        return [pid for pid, line in self.left_over().items() if words in line]
+
     def kill(self, words: str) -> None:
         """End, as a crash would, the one process with the words in its command line."""
-        (pid,) = (pid for pid, line in self.left_over().items() if words in line)
+        (pid,) = self.find(words)
         os.kill(pid, signal.SIGKILL)
 
+    def kill_keeper(self, variable: str, *, of: str) -> None:
+        """Kill it, and wait until its server has been replaced too."""
+        before = self.find(of)
+        self.kill(f"bitcoingame.local.keeper {variable}")
+        deadline = time.monotonic() + PATIENCE
+        while len(now := self.find(of)) != 1 or now == before:
+            assert time.monotonic() < deadline, now
+            time.sleep(0.05)
+
     def end(self) -> None:
-        for process in self.processes:
+        while self.processes:
+            process = self.processes.pop()
             process.kill()
             process.communicate()
 
@@ -126,6 +174,16 @@ class Running:
                 return
         raise AssertionError(answer)
 
+    def until_answered(self, path: str) -> None:
+        """Ask until something listens."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with contextlib.suppress(urllib.error.URLError):
+                self.get(path)
+                return
+            time.sleep(0.05)
+        raise AssertionError("nothing listens")
+
     def end(self, number: int) -> int:
         self.process.send_signal(number)
         self.printed += self.process.communicate(timeout=PATIENCE)[0]
@@ -161,11 +219,20 @@ def port() -> int:
 
 def test_make_run_starts_all_says_where_and_ends_all(fresh_checkout: Checkout, port: int) -> None:
     running = fresh_checkout.make_run(port)
-    printed = running.until("REDIS_URL .*\n")
-    assert f"http://127.0.0.1:{port}/api/v1/" in printed
-    assert f"http://127.0.0.1:{port}/api/docs" in printed
-    assert f"http://127.0.0.1:{port}/admin/" in printed
-    assert "DATABASE_URL   postgresql://" in printed
+    running.until("REDIS_URL .*\n")
+    sockets_of_servers = defaults.socket_directory(fresh_checkout.path / ".local/dev")
+    password, printed = re.split(r"password (\w{20})\n", running.printed)[1:]
+    assert running.printed == (
+        f"prepare   | Demo data loaded. Staff sign in at /admin/ as admin with the password {password}\n{printed}"
+    )
+    assert printed == (
+        "The Bitcoin Game's social layer is up. Ctrl-C ends it.\n"
+        f"  API            http://127.0.0.1:{port}/api/v1/\n"
+        f"  documentation  http://127.0.0.1:{port}/api/docs\n"
+        f"  admin          http://127.0.0.1:{port}/admin/\n"
+        f"  DATABASE_URL   postgresql://postgres@/bitcoingame?host={sockets_of_servers}\n"
+        f"  REDIS_URL      unix://{sockets_of_servers}/valkey.sock\n"
+    )
     status, state = running.get("/readyz")
     del state["jobs"]
     [sockets] = state.pop("websocket")
@@ -184,6 +251,7 @@ def test_make_run_starts_all_says_where_and_ends_all(fresh_checkout: Checkout, p
     assert running.get("/healthz") == (200, {"status": "alive"})
 
     assert running.end(signal.SIGTERM) == 0
+    assert not re.search("WARNING|ERROR|Traceback|rq.worker|secret|healthz|readyz", running.printed)
     assert fresh_checkout.left_over() == {}
 
 
@@ -196,14 +264,103 @@ def test_whatever_is_killed_is_started_again_and_hinders_nothing(checkout: Check
     running.until("REDIS_URL .*\n")
     checkout.kill("bitcoingame.local.web")
     running.until(r"web ended by itself \(signal 9\); starting it again in 1 s\.\n")
-    checkout.kill("bitcoingame.local.keeper")
-    running.until("The keeper of the embedded servers ended by itself")
+    checkout.kill("/valkey-server")
+    running.until(r"Valkey ended by itself and was started again\.\n")
     running.until_ready()
-    checkout.kill("valkey-server")
-    running.until("Valkey ended by itself and was started again")
+    checkout.kill("bin/postgres -D")
+    running.until(r"PostgreSQL ended by itself and was started again\.\n")
+    running.until_ready()
+    checkout.kill_keeper("DATABASE_URL", of="bin/postgres -D")
+    running.until(r"The keeper of PostgreSQL ended by itself; starting it again\.\n")
+    running.until_ready()
+    checkout.kill_keeper("REDIS_URL", of="/valkey-server")
+    running.until(r"The keeper of Valkey ended by itself; starting it again\.\n")
     running.until_ready()
     assert running.end(signal.SIGHUP) == 0
     assert checkout.left_over() == {}
+
+
+def test_nothing_outlives_a_make_run_that_is_killed(checkout: Checkout, port: int) -> None:
+    running = checkout.make_run(port)
+    running.until("REDIS_URL .*\n")
+    running.end(signal.SIGKILL)
+    checkout.until_nothing_is_left()
+
+
+def test_nothing_outlives_a_make_that_is_killed(checkout: Checkout, port: int) -> None:
+    shutil.copy(ROOT / "Makefile", checkout.path)
+    words = ("make", "-o", ".venv/requirements-installed", "run", f"RUN={sys.executable}")
+    running = Running(checkout.start_command(*words, PORT=str(port)), port)
+    running.until("REDIS_URL .*\n")
+    running.process.kill()
+    checkout.until_nothing_is_left()
+
+
+def test_servers_end_with_their_last_user_though_each_is_killed(checkout: Checkout, tmp_path: Path) -> None:
+    first, last = checkout.start_user(tmp_path), checkout.start_user(tmp_path)
+    first.end(signal.SIGKILL)
+    (tmp_path / "again").touch()
+    last.until("connected again\n")
+    last.end(signal.SIGKILL)
+    checkout.until_nothing_is_left()
+
+
+def test_a_command_keeps_the_servers_when_make_run_ends(checkout: Checkout, port: int, tmp_path: Path) -> None:
+    running = checkout.make_run(port)
+    running.until("REDIS_URL .*\n")
+    command = checkout.start_user(tmp_path)
+    assert running.end(signal.SIGINT) == 0
+    assert running.printed.endswith("The embedded servers stay until the last command that uses them ends.\n")
+    for name in ("again", "end"):
+        (tmp_path / name).touch()
+    assert command.process.communicate(timeout=PATIENCE) == ("connected again\n", None)
+    assert checkout.left_over() == {}
+
+
+def test_what_is_left_out_runs_by_the_command_the_banner_names(checkout: Checkout, port: int) -> None:
+    running = checkout.make_run(port, WITHOUT="web, worker")
+    printed = running.until("left out       worker.*\n")
+    assert "/api/docs" not in printed
+    web, worker = re.findall(r"  left out       (?:web|worker); alone it is (.*)\n", printed)
+    assert web == f"PORT={port} {sys.executable} -m bitcoingame.local.web"
+    of_worker = "manage.py rqworker default --worker-class rq.SimpleWorker"
+    assert worker == f"PUBLIC_URL=http://localhost:{port} {sys.executable} {of_worker}"
+    assert not any("bitcoingame.local.web" in line or "rqworker" in line for line in checkout.left_over().values())
+
+    alone = Running(checkout.start_command("sh", "-c", f"exec env {web}"), port)
+    running.until_answered("/healthz")
+    assert running.get("/healthz") == (200, {"status": "alive"})
+    done = checkout.start_command("sh", "-c", f"exec env {worker} --burst")
+    output, _ = done.communicate(timeout=PATIENCE)
+    assert (done.returncode, "Listening on default" in output) == (0, True)
+    assert alone.end(signal.SIGINT) == 0
+    assert running.end(signal.SIGINT) == 0
+    assert checkout.left_over() == {}
+
+
+@pytest.mark.parametrize("without", ["wroker", "worker,x", "web;worker", "Web"])
+def test_only_processes_can_be_left_out(checkout: Checkout, without: str) -> None:
+    wrong = without.removeprefix("worker,")
+    sentence = f"WITHOUT must list some of web, worker, scheduler, consumer, simulator, not {wrong!r}.\n"
+    assert checkout.run("-m", "bitcoingame.local", WITHOUT=without) == (1, sentence)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as another user")
+def test_what_root_starts_is_another_user_that_reaches_a_closed_directory(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "program").write_text("#!/bin/sh\nid -u; id -G; cat secret")
+    (tmp_path / "program").chmod(0o700)
+    (tmp_path / "secret").write_text("reached")
+    nobody = pwd.getpwnam("nobody")
+    started = processes.spawn(
+        [str(tmp_path / "program")],
+        directory=tmp_path,
+        output=subprocess.PIPE,
+        user=nobody,
+        on_orphaned=signal.SIGTERM,
+    )
+    said, _ = started.communicate(timeout=PATIENCE)
+    assert said.decode() == f"{nobody.pw_uid}\n{nobody.pw_gid}\nreached"
 
 
 @pytest.mark.parametrize("kind", SERVERS.values())
