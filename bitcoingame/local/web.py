@@ -1,4 +1,4 @@
-"""`make run`'s web process: REST and WebSocket on one port.
+"""`make run`'s web process: REST and WebSocket on one port, a line in the log for each request.
 
 The supervisor hands down its listening socket, which it keeps open, so that the port stays ours while this process is
 started again. Without an argument it listens on PORT itself: `python -m bitcoingame.local.web`, for a debugger.
@@ -17,6 +17,8 @@ from bitcoingame import env
 from bitcoingame.local.keeper import embedded_servers
 from bitcoingame.start import load_settings
 
+_LAST_UNLOGGED = "whitenoise.middleware.WhiteNoiseMiddleware"
+
 
 def main() -> None:
     os.environ.setdefault("ENVIRONMENT", "development")
@@ -26,8 +28,17 @@ def main() -> None:
         sys.exit(str(error))
     os.environ.setdefault("PUBLIC_URL", f"http://localhost:{port}")
     load_settings()
+    log_requests()
     with embedded_servers(), contextlib.suppress(KeyboardInterrupt):
         _serve(port)
+
+
+def log_requests() -> None:
+    """Have each request logged, but those for the probes and for static files."""
+    from django.conf import settings
+
+    place = settings.MIDDLEWARE.index(_LAST_UNLOGGED) + 1
+    settings.MIDDLEWARE.insert(place, "bitcoingame.local.request_log.LogRequests")
 
 
 def _serve(port: int) -> None:

@@ -249,6 +249,8 @@ def test_make_run_starts_all_says_where_and_ends_all(fresh_checkout: Checkout, p
     )
     assert beside == (0, "True\n")
     assert running.get("/healthz") == (200, {"status": "alive"})
+    assert running.get("/api/v1/users/me?token=secret")[0] == 401
+    running.until(r"web       \| \S+ \S+ INFO requests: GET /api/v1/users/me 401 \d+ ms user -\n")
 
     assert running.end(signal.SIGTERM) == 0
     assert not re.search("WARNING|ERROR|Traceback|rq.worker|secret|healthz|readyz", running.printed)
