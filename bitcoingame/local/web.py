@@ -28,6 +28,8 @@ def main() -> None:
         sys.exit(str(error))
     os.environ.setdefault("PUBLIC_URL", f"http://localhost:{port}")
     load_settings()
+    if os.environ["ENVIRONMENT"] != "development":
+        sys.exit("This web process is for development: ENVIRONMENT must not be set to anything else.")
     log_requests()
     with embedded_servers(), contextlib.suppress(KeyboardInterrupt):
         _serve(port)

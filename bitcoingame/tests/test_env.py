@@ -145,9 +145,12 @@ def test_every_entry_point_ends_with_the_sentence(module: list[str]) -> None:
     assert start(*module, **environment) == (1, "", sentence)
 
 
-def test_make_run_is_for_development_only() -> None:
-    code, _, stderr = start("-m", "bitcoingame.local", **PRODUCTION, ENVIRONMENT="production")
-    assert (code, stderr) == (1, "`make run` is for development: ENVIRONMENT must not be set to anything else.\n")
+@pytest.mark.parametrize(
+    ("module", "name"), [("bitcoingame.local", "`make run`"), ("bitcoingame.local.web", "This web process")]
+)
+def test_make_run_is_for_development_only(module: str, name: str) -> None:
+    code, _, stderr = start("-m", module, **PRODUCTION, ENVIRONMENT="production")
+    assert (code, stderr) == (1, f"{name} is for development: ENVIRONMENT must not be set to anything else.\n")
 
 
 @pytest.mark.parametrize(
