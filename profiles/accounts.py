@@ -1,6 +1,8 @@
-"""Accounts as others lock and change them. Who may do what to whom is decided here; what else it entails is not.
+"""Locks and changes of users' accounts, for the packages above.
 
-A user's row is the first lock of every transaction: then come cooperatives, their members, counters of notifications.
+This module decides which member of staff may act on which account. The caller does everything else that an action
+entails, such as leaving a cooperative. A transaction locks users first, then cooperatives, their members, and the
+counters of notifications.
 """
 
 from collections.abc import Iterable
@@ -13,23 +15,24 @@ _LOCK_USERS = "SELECT id FROM users WHERE id = ANY(%s) ORDER BY id FOR NO KEY UP
 
 
 def lock_users(user_ids: Iterable[int]) -> None:
-    """Locks the users' rows in the order of their ids, for the caller's transaction."""
+    """Locks the users' rows in the order of their ids, until the caller's transaction ends."""
     execute(_LOCK_USERS, [sorted(user_ids)])
 
 
 def lock_active_user(user: User) -> None:
-    """So that one user's joins, foundings and leavings, and their suspension, follow one another.
+    """Locks the user's row, so that one user's joins, foundings, leavings and suspension follow one another.
 
-    Raises AccountSuspended.
+    Raises AccountSuspended if the account is suspended or deleted.
     """
     if User.objects.select_for_update(no_key=True).only("pk").filter(pk=user.pk, is_active=True).first() is None:
         raise AccountSuspended
 
 
 def lock_for_staff(*, staff: User, user_id: int) -> User:
-    """The user, locked for an action of this member of staff.
+    """Locks the row of the user on whom this member of staff is about to act, and returns the user.
 
-    Staff accounts are for superusers, and nobody acts on their own. Raises AccountNotFound, OwnAccount, AccountOfStaff.
+    Only superusers act on accounts of staff, and nobody acts on their own account.
+    Raises AccountNotFound, OwnAccount, AccountOfStaff.
     """
     user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
     if user is None:
@@ -48,5 +51,5 @@ def set_active(user: User, is_active: bool) -> None:
 
 
 def delete_user(user: User) -> None:
-    """Deletes a user whose row is locked; the database deletes everything that is theirs."""
+    """Deletes a user whose row is locked. The database deletes the rows that belong to the user."""
     user.delete()

@@ -1,14 +1,14 @@
-"""Staff's pages of the audit log, and of staff accounts for superusers."""
+"""The admin's pages of the audit log and, for superusers, of staff accounts."""
 
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import display
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from bitcoingame.core.staff.pages import NOTHING, ReadOnlyAdmin, Section, link_to_cooperative, link_to_user, when
@@ -17,12 +17,12 @@ from profiles.models import AuditEntry, StaffAccount, User
 
 ENTRIES_SHOWN = 20
 
-# The one group is made by a migration; its permissions are no matter of taste.
+# A migration makes the only group. Its permissions are fixed, so the admin has no page of groups.
 admin.site.unregister(Group)
 
 
 def list_audit_entries(target_type: str, target_id: int) -> Section:
-    """What staff did to one thing, newest first."""
+    """The latest actions of staff on one thing, newest first; at most ENTRIES_SHOWN."""
     entries = AuditEntry.objects.filter(target_type=target_type, target_id=target_id).order_by("-id")[:ENTRIES_SHOWN]
     return Section(
         "Staff actions",
@@ -36,6 +36,7 @@ def list_audit_entries(target_type: str, target_id: int) -> Section:
 
 
 def describe(details: dict[str, Any]) -> str:
+    """An entry's details in words, such as `old name: Pirates; new name: Privateers`. Ids are left out."""
     words = (
         f"{name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in details.items()
@@ -76,8 +77,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(StaffAccount)
-class StaffAccountAdmin(DjangoUserAdmin, ModelAdmin):
-    """For superusers: who may sign in here, and as what. Accounts are closed, not deleted: the audit log names them."""
+class StaffAccountAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # neither class has types
+    """Superusers decide here who may sign in to the admin, and as what.
+
+    Accounts are closed and never deleted, because the audit log names them.
+    """
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -108,14 +112,17 @@ class StaffAccountAdmin(DjangoUserAdmin, ModelAdmin):
         return super().get_queryset(request).filter(is_staff=True).prefetch_related("groups")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Nobody locks themselves out; a miner's account is suspended on the user's page, where they leave too."""
+        """Superusers cannot lock themselves out.
+
+        A miner's account is suspended on the user's page only, because a suspended user also leaves the cooperative.
+        """
         fixed = ("last_login", "created_at")
         if obj is not None and obj.pk == request.user.pk:
             return (*fixed, "is_active", "is_superuser")
         return (*fixed, "is_active") if obj is not None and obj.btc_address else fixed
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Asks for a username. Left empty it must be "" here: Django's field would take the length of None and fail."""
+        """Requires a username. An empty one must be "" and not None, because Django's field takes its length."""
         if db_field.name == "username":
             kwargs |= {"required": True, "empty_value": ""}
         return super().formfield_for_dbfield(db_field, request, **kwargs)

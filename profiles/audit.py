@@ -26,7 +26,10 @@ ACTIONS: Mapping[str, str] = {
 
 
 class Target(NamedTuple):
-    """What was acted on, in words that outlive it. `type` is cooperative, user, announcement or event."""
+    """What staff acted on. `type` is cooperative, user, announcement or event.
+
+    `name` is kept as it was, because an entry outlives what it names.
+    """
 
     type: str
     id: int
@@ -36,9 +39,9 @@ class Target(NamedTuple):
 def record_staff_action(
     *, action: str, target: Target, staff: User, reason: str, details: Mapping[str, object] | None = None
 ) -> AuditEntry:
-    """Writes one entry; call it in the transaction of the action.
+    """Writes one entry of the audit log. Call it in the transaction of the action.
 
-    Raises ReasonMissing, and KeyError for an action that is not in ACTIONS.
+    `details` are stored as JSON. Raises ReasonMissing, and KeyError if the action is not in ACTIONS.
     """
     if action not in ACTIONS:
         raise KeyError(action)
@@ -55,7 +58,7 @@ def record_staff_action(
 
 
 def clean_reason(reason: str) -> str:
-    """One line of at most MAX_REASON characters. Raises ReasonMissing."""
+    """The reason as one line of 1 to MAX_REASON characters. Raises ReasonMissing if it cannot be one."""
     try:
         return clean_line(reason, minimum=1, maximum=MAX_REASON)
     except BadText as error:

@@ -24,7 +24,7 @@ class TokenExpired(InvalidToken):
 
 
 class InvalidNonce(NotSignedIn):
-    """Unknown, used, expired, or made for another address: the four look alike."""
+    """The nonce is unknown, used, expired, or made for another address. The answer does not say which."""
 
     code = "invalid_nonce"
     detail = "This sign-in attempt is no longer valid. Start again."
@@ -48,7 +48,7 @@ class SignInElsewhere(NotFound):
 
 
 class ReasonMissing(DomainError):
-    """Staff act for a reason, one line of text."""
+    """Every action of staff needs a reason, which is one line of text."""
 
     code = "reason_missing"
     detail = "Give a reason."

@@ -1,8 +1,10 @@
 """Machines, days, game states and badges: the only writer of `workers`, `daily_shares`, `game_states`, `earned_badges`.
 
-What is asked of these functions comes from many events, or many users, at once: one statement writes it all. Each
-statement goes through its rows in one order (user, then name, day or slug), so that two never wait for each other.
-They run in the caller's transaction, and times are Unix times unless they are datetimes.
+A function takes the news of many events, or many users, at once, and one statement per table writes all of it. Each
+statement goes through its rows in one order (user, then name, day or slug), so that two statements never deadlock.
+
+The functions run in the caller's transaction. Mappings from machines and days to news are not empty. Difficulties are
+share difficulties. A time is a Unix time in seconds unless it is a datetime, and a week is named by its Monday (UTC).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +15,9 @@ from bitcoingame.core.postgresql.statements import columns, execute, fetch, numb
 from bitcoingame.core.weeks import WEEK
 
 UserAndName = tuple[int, str]
+"""A machine: the id of its user, and the name it gives the pool."""
 UserAndDay = tuple[int, int]
-"""A UTC day, counted from 1970-01-01."""
+"""The id of a user, and a UTC day as the number of days since 1970-01-01."""
 
 
 class Machine(NamedTuple):
@@ -24,7 +27,10 @@ class Machine(NamedTuple):
 
 
 class Silence(NamedTuple):
-    """A machine that fell silent. `is_news` is true once for each silence, and never for a machine without a share."""
+    """A machine that has fallen silent.
+
+    `is_news` is true when the silence is found for the first time. It is never true for a machine without a share.
+    """
 
     worker_id: int
     user_id: int
@@ -34,12 +40,14 @@ class Silence(NamedTuple):
 
 
 class Streak(NamedTuple):
+    """How many ISO weeks in a row a user has had a share."""
+
     user_id: int
     weeks: int
 
 
-# A worker that older news said is offline is online again. One never heard before, new
-# to the table or there for its hashrate alone, tells nobody.
+# The answer is the machines that were known to be offline and are online now. heard_at is NULL if the machine is new,
+# or if we knew nothing but its hashrate: such a machine was not known to be offline, so it is not in the answer.
 _HEAR_SHARES = """
 WITH heard AS (
     INSERT INTO workers AS worker (user_id, name, is_online, last_share_at, heard_at)
@@ -77,9 +85,9 @@ ORDER BY user_id, name
 ON CONFLICT (user_id, name) DO UPDATE SET hashrate_1h = excluded.hashrate_1h, hashrate_at = excluded.hashrate_at
     WHERE worker.hashrate_at IS NULL OR excluded.hashrate_at >= worker.hashrate_at
 """
-# SKIP LOCKED: a row someone else holds belongs to a machine we are hearing from right now. A machine that nothing is
-# heard of mines nothing. That holds for one too whose pool, after its silence was told, said that it connected, or what
-# its rate had been, and then no more.
+# SKIP LOCKED: a row someone else holds belongs to a machine we are hearing from right now. The hashrate becomes 0,
+# because a silent machine mines nothing. The second condition finds machines of known silence too: after the owner was
+# notified, the pool may have reported that the machine connected, or its earlier hashrate, and then nothing more.
 _FIND_SILENT = """
 WITH silent AS MATERIALIZED (
     SELECT id FROM workers
@@ -96,29 +104,29 @@ RETURNING worker.id, worker.user_id, worker.name, worker.last_share_at,
 
 
 def hear_shares(heard: Mapping[UserAndName, float]) -> list[Machine]:
-    """Puts machines online that had a share at the time given; returns those that were offline until then."""
+    """Puts machines online: {machine: time of its latest share}. Returns those that were known to be offline."""
     return _machines(_HEAR_SHARES, [*_worker_columns(heard), numbers(heard.values())])
 
 
 def hear_presence(heard: Mapping[UserAndName, tuple[bool, float]]) -> list[Machine]:
-    """Takes over {machine: (is_online, time)}; returns those that were offline and are online now.
+    """Stores {machine: (is_online, time)}. Returns the machines that were known to be offline and are online now.
 
-    News older than what is known of a machine change nothing.
+    News that is older than what we know of a machine changes nothing.
     """
     states, times = zip(*heard.values(), strict=True)
     return _machines(_HEAR_PRESENCE, [*_worker_columns(heard), list(states), numbers(times)])
 
 
 def set_hashrates(heard: Mapping[UserAndName, tuple[float, float]]) -> None:
-    """Takes over {machine: (H/s, time)}; news older than what is known of a machine change nothing."""
+    """Stores {machine: (H/s, time)}. News that is older than what we know of a machine changes nothing."""
     rates, times = zip(*heard.values(), strict=True)
     execute(_SET_HASHRATES, [*_worker_columns(heard), numbers(rates), numbers(times)])
 
 
 def take_silent_offline(*, before: datetime, after: int, size: int) -> list[Silence]:
-    """Takes up to `size` machines offline that were heard of last before `before`, in the order of their ids.
+    """Takes up to `size` machines offline of which we last heard before `before`, in the order of their ids.
 
-    `after` is the last id of the batch before, 0 for the first.
+    `after` is the last id of the batch before, or 0 for the first batch.
     """
     rows = fetch(_FIND_SILENT, {"before": before, "after": after, "size": size})
     return sorted(map(Silence._make, rows))
@@ -150,7 +158,7 @@ ON CONFLICT (user_id) DO UPDATE SET total_shares = state.total_shares + excluded
 
 
 def count_shares(days: Mapping[UserAndDay, Sequence[float]], totals: Mapping[int, int]) -> None:
-    """Adds {(user, day): (shares, best difficulty among them)} and {user: shares} to what is counted already."""
+    """Adds to the counts: {(user, day): (shares, best difficulty among them)} and {user: shares of all these days}."""
     user_ids, numbers_of_days = zip(*days, strict=True)
     counts, bests = zip(*days.values(), strict=True)
     execute(_COUNT_SHARES, [numbers(user_ids), numbers(numbers_of_days), numbers(counts), numbers(bests)])
@@ -178,31 +186,31 @@ WHERE game_states.user_id = news.user_id
 
 
 def lock_bests(user_ids: Iterable[int]) -> dict[int, float]:
-    """{user: best difficulty of all time}, with the game states locked."""
+    """Locks the users' game states. Returns {user: best difficulty of all time}."""
     return dict(fetch(_LOCK_BESTS, [sorted(set(user_ids))]))
 
 
 def set_bests(bests: Mapping[int, float]) -> None:
-    """Stores {user: best difficulty of all time} under the locks of `lock_bests`."""
+    """Stores {user: best difficulty of all time}. Call lock_bests first."""
     execute(_SET_BESTS, [list(bests), list(bests.values())])
 
 
 def add_blocks(finder_ids: Sequence[int]) -> None:
-    """Counts a block for each finder named, several for one who is named several times."""
+    """Counts one block for each id. A user whose id is given twice has found two blocks."""
     execute(_ADD_BLOCKS, [finder_ids])
 
 
 def lock_levels(user_ids: Iterable[int]) -> dict[int, int]:
-    """{user: level}, with the game states locked."""
+    """Locks the users' game states. Returns {user: level}."""
     return dict(fetch(_LOCK_LEVELS, [sorted(set(user_ids))]))
 
 
 def set_levels(levels: Mapping[int, tuple[int, str]]) -> None:
-    """Stores {user: (level, its title)} under the locks of `lock_levels`."""
+    """Stores {user: (level, its title)}. Call lock_levels first."""
     execute(_SET_LEVELS, columns([(user_id, *level) for user_id, level in levels.items()]))
 
 
-# The lock makes the count in _REWARD right: another badge of the same user waits for this one.
+# This lock keeps the count in _REWARD right: a transaction with another badge of the same user waits for this one.
 _LOCK_STATES = "SELECT 1 FROM game_states WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE"
 _KEEP_BADGES = """
 INSERT INTO earned_badges (user_id, slug, name, earned_at)
@@ -218,6 +226,8 @@ FROM unnest(%s::bigint[], %s::bigint[]) AS news (user_id, xp) WHERE game_states.
 
 
 class NewBadge(NamedTuple):
+    """A badge that an event reports. The user may have it already."""
+
     user_id: int
     slug: str
     name: str
@@ -225,20 +235,21 @@ class NewBadge(NamedTuple):
 
 
 def keep_badges(badges: Sequence[NewBadge]) -> list[tuple[int, str]]:
-    """Stores badges, each (user, slug) once among them; returns as (user, slug) those that are new, as stored.
+    """Stores badges, and returns (user, slug) of each badge that its user did not have yet.
 
-    The users' game states are locked from here on. `reward_badges` has to follow for the users with new ones.
+    No (user, slug) may occur twice among `badges`. The users' game states are locked until the transaction ends. Call
+    reward_badges next, for the users with new badges.
     """
     _lock_states({badge.user_id for badge in badges})
     return [(user_id, slug) for user_id, slug in fetch(_KEEP_BADGES, columns(badges))]
 
 
 def reward_badges(xp: Mapping[int, int]) -> None:
-    """Adds {user: xp} and counts these users' badges."""
+    """Adds {user: xp} to what the users have, and counts their badges anew."""
     execute(_REWARD, [list(xp), list(xp.values())])
 
 
-# The week that is over is thereby taken into account: the Monday job leaves it alone.
+# streak_week is the last week that the streak takes into account, so settle_week does not count that week again.
 _SET_STREAKS = """
 UPDATE game_states SET current_streak = news.weeks, streak_week = news.week
 FROM unnest(%s::bigint[], %s::int[], %s::date[]) AS news (user_id, weeks, week)
@@ -272,24 +283,24 @@ SELECT user_id, current_streak FROM settled ORDER BY user_id
 
 
 def set_streaks(streaks: Mapping[int, tuple[int, date]]) -> None:
-    """Takes over {user: (weeks, Monday of the last of them)}, unless a later week is settled already."""
+    """Stores {user: (weeks, Monday of the last of them)}, except for users whose later week is settled already."""
     _lock_states(streaks)
     execute(_SET_STREAKS, columns([(user_id, *streak) for user_id, streak in streaks.items()]))
 
 
 def find_ending_streaks(week: date, *, after: int, size: int) -> list[Streak]:
-    """Up to `size` streaks of users without a share in the week of this Monday, in the order of the users' ids.
+    """Up to `size` streaks of users who have no share in the week, in the order of the users' ids.
 
-    `after` is the last user of the batch before, 0 for the first.
+    `week` is the week's Monday (UTC). `after` is the last user of the batch before, or 0 for the first batch.
     """
     return _streaks_of_week(_ENDING_STREAKS, week, after, size)
 
 
 def settle_week(week: date, *, after: int, size: int) -> list[Streak]:
-    """Lengthens the streaks of users with a share in the week of this Monday, and sets those without one to 0.
+    """Settles the week: a streak grows by one if its user has a share in the week, and becomes 0 if not.
 
-    Takes up to `size` users, in the order of their ids; returns each with the new length. A week that is settled for a
-    user stays as it is. `after` as above.
+    Settles up to `size` users, in the order of their ids, and returns their new streaks. It leaves out users whose week
+    is settled already. `week` and `after` are as in find_ending_streaks.
     """
     return _streaks_of_week(_SETTLE_WEEK, week, after, size)
 

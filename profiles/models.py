@@ -1,6 +1,6 @@
-"""Users, their settings and the game state the platform mirrors to us.
+"""Users, their settings, and the game state that the platform reports to us.
 
-Every user row brings its notification_preferences and game_states rows: a trigger inserts them with the defaults
+Every user has a row of notification_preferences and a row of game_states: a trigger inserts them with the defaults
 declared here (profiles/sql/settings_rows.sql), so no query has to allow for a missing one.
 """
 
@@ -16,12 +16,12 @@ from profiles.names import shown_name
 from profiles.visibility import PUBLIC
 
 ADDRESS_LENGTH = 62
-UNUSABLE_PASSWORD = "!"  # noqa: S105 - what Django writes where no password can match
+UNUSABLE_PASSWORD = "!"  # noqa: S105 - Django writes this if no password can match
 
 
 class UserManager(BaseUserManager["User"]):
     def create_staff(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """A staff account: it signs in to the admin with a name and a password, and has no wallet.
+        """Creates a staff account. It signs in to the admin with a name and a password, and has no wallet.
 
         Its id is negative, because the platform numbers the miners and may use any positive id at any time.
         """
@@ -31,11 +31,11 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """A staff account that may do everything in the admin."""
+        """Creates a staff account that may do everything in the admin."""
         return self.create_staff(username, password, is_superuser=True, **fields)
 
     def next_staff_id(self) -> int:
-        """A new id for a staff account from the sequence of profiles/sql/staff_user_ids.sql; see create_staff."""
+        """Draws an id for a staff account from the sequence of profiles/sql/staff_user_ids.sql. It is negative."""
         with connections[self.db].cursor() as cursor:
             cursor.execute("SELECT nextval('staff_user_ids')")
             return int(cursor.fetchone()[0])
@@ -67,7 +67,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         db_table = "users"
         permissions = [("moderate_user", "Can suspend and restore users")]
         indexes = [
-            # A private user is in this index no more than an address nobody has: both cost the same to look up.
+            # This index leaves private users out, so looking one up costs the same as looking up an address nobody has.
             models.Index(
                 fields=["btc_address"],
                 name="idx_users_public_address",
@@ -95,8 +95,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def shown_name(self) -> str:
-        """What pages call this user; staff without a wallet go by the name they sign in with."""
-        # In this order, because users of the request path are loaded without their username.
+        """The name by which pages call this user. Staff without a wallet go by the name they sign in with."""
+        # The username comes last, because requests load their user without it: reading it costs another query.
         return shown_name(self.display_name, self.btc_address) or self.username or ""
 
 
@@ -108,7 +108,7 @@ class StaffAccount(User):
 
 
 class NotificationPreferences(models.Model):
-    """Which kinds of notification a user wants, and by which ways (spec section 4)."""
+    """Which kinds of notification a user wants, and by which ways they are sent (spec section 4)."""
 
     user = CascadingOneToOne(User, primary_key=True, related_name="notification_preferences")
     personal_best = models.BooleanField(default=True, db_default=True)
@@ -133,7 +133,7 @@ class NotificationPreferences(models.Model):
 
 
 class GameState(models.Model):
-    """The miner's game state as the platform last told it. Difficulties are share difficulties, shares are counts."""
+    """A miner's game state as the platform last reported it. Difficulties are share difficulties, shares are counts."""
 
     user = CascadingOneToOne(User, primary_key=True, related_name="game_state")
     level = models.IntegerField(default=1, db_default=1)
@@ -172,8 +172,8 @@ class EarnedBadge(models.Model):
 class Worker(models.Model):
     """One mining machine of a user, by the name it gives the pool. hashrate_1h is in H/s.
 
-    `heard_at` and `hashrate_at` are the times of the newest events that told is_online and hashrate_1h, so that older
-    ones that come later change nothing.
+    `heard_at` and `hashrate_at` are the times of the newest events that reported is_online and hashrate_1h. With them,
+    older events that come later change nothing.
     """
 
     user = CascadingKey(User, related_name="workers", db_index=False)
@@ -182,7 +182,7 @@ class Worker(models.Model):
     last_share_at = models.DateTimeField(null=True, blank=True)
     hashrate_1h = models.FloatField(default=0, db_default=0)
     told_silent_since = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="The last_share_at of the silence its owner was told of."
+        null=True, blank=True, editable=False, help_text="The last_share_at of the silence its owner was notified of."
     )
     heard_at = models.DateTimeField(null=True, blank=True, editable=False)
     hashrate_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -214,7 +214,7 @@ class DailyShares(models.Model):
 
 
 class SignInChallenge(models.Model):
-    """A message waiting for a wallet's signature. Only the digest of its nonce is kept."""
+    """A message that waits for a wallet's signature. Only the digest of its nonce is kept."""
 
     nonce_digest = models.BinaryField(primary_key=True, max_length=32)
     btc_address = models.CharField(max_length=ADDRESS_LENGTH)
@@ -230,7 +230,10 @@ class SignInChallenge(models.Model):
 
 
 class RefreshToken(models.Model):
-    """One issued refresh token. A family is what descends from one sign-in; a dead member used again ends it."""
+    """One issued refresh token. All tokens that descend from one sign-in are a family.
+
+    A token that is used a second time ends its family.
+    """
 
     jti = models.UUIDField(primary_key=True)
     family = models.UUIDField()
@@ -251,7 +254,9 @@ class RefreshToken(models.Model):
 
 
 class AuditEntry(models.Model):
-    """One action of staff. Names and ids are kept as they were, without foreign keys: an entry outlives what it names.
+    """One action of staff.
+
+    Names and ids are kept as they were, without foreign keys, because an entry outlives the rows it names.
 
     A trigger (profiles/sql/audit_entries.sql) refuses to change or delete a row.
     """

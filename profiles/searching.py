@@ -1,4 +1,4 @@
-"""Finding people for staff: by what an index can answer, over any number of rows."""
+"""Searches for users, for staff. An index answers each of them, so they stay fast over any number of rows."""
 
 import re
 
@@ -13,7 +13,7 @@ _ADDRESS_START = re.compile(r"(1|3|bc1|BC1)[0-9A-Za-z]*")
 
 
 def find_users(users: QuerySet[User], term: str) -> QuerySet[User]:
-    """By the start of the display name, whatever the case, the start of the address, or the exact id."""
+    """The users whose display name (in any case) or address starts with the term, or whose id the term is."""
     found = Q(display_name__istartswith=term)
     if _ADDRESS_START.fullmatch(term):
         found |= Q(btc_address__startswith=as_stored(term))
@@ -23,5 +23,5 @@ def find_users(users: QuerySet[User], term: str) -> QuerySet[User]:
 
 
 def find_user_ids(term: str) -> list[int]:
-    """The first MAX_FOUND users that `find_users` finds."""
+    """The ids of the first MAX_FOUND users that find_users finds, in ascending order."""
     return list(find_users(User.objects.all(), term).order_by("pk").values_list("pk", flat=True)[:MAX_FOUND])

@@ -21,7 +21,7 @@ class CountryCodeField(StrictCharField):
         return code
 
 
-class MeForm(serializers.Serializer):
+class MeForm(serializers.Serializer[Any]):
     display_name = LineField(min_length=1, max_length=NAME_LENGTH, required=False, allow_null=True)
     country_code = CountryCodeField(required=False, allow_null=True)
 
@@ -59,7 +59,7 @@ class EmptyIsNullEmailField(serializers.EmailField):
         return super().run_validation(None if data == "" else data)
 
 
-class SectionSerializer(serializers.Serializer):
+class SectionSerializer(serializers.Serializer[Any]):
     """One section of the settings. A key it does not have is refused: nothing is silently not saved."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -97,12 +97,13 @@ class SettingsForm(SectionSerializer):
 
 
 def settings_of(user: User) -> dict[str, Any]:
-    """Both sections of a user loaded with notification_preferences."""
+    """Both sections of the settings. The user is loaded with notification_preferences."""
     preferences = user.notification_preferences
     return {"notifications": NotificationSettings(preferences).data, "privacy": PrivacySettings(user).data}
 
 
 def me_of(user: User) -> dict[str, Any]:
+    """The user as MeOut describes them."""
     return MeOut.of(
         {
             "id": user.pk,

@@ -8,7 +8,7 @@ from profiles.models import NotificationPreferences, User
 
 
 def update_profile(*, user: User, **changes: Any) -> User:
-    """Changes display_name or country_code, already clean; None clears."""
+    """Changes display_name or country_code, and returns the user. Values are already clean; None clears a field."""
     User.objects.filter(pk=user.pk).update(**changes)
     for field, value in changes.items():
         setattr(user, field, value)
@@ -16,13 +16,13 @@ def update_profile(*, user: User, **changes: Any) -> User:
 
 
 def switch_email_off(*, user_id: int) -> None:
-    """Ends the user's e-mails; again is fine."""
+    """Ends the user's e-mails. Does nothing if they have ended already."""
     NotificationPreferences.objects.filter(user_id=user_id, email_notifications=True).update(email_notifications=False)
 
 
 @transaction.atomic
 def update_settings(*, user: User, notifications: dict[str, Any], privacy: dict[str, Any]) -> None:
-    """Changes the given preferences and privacy settings, by field name; the others stay."""
+    """Changes the preferences and privacy settings given as {field: value}. The others stay as they are."""
     if privacy:
         User.objects.filter(pk=user.pk).update(**privacy)
     if notifications:

@@ -1,17 +1,20 @@
-"""What staff's pages of users' own rows share."""
+"""What the admin's pages of rows that belong to users have in common."""
 
 from typing import Any
 
+from django.contrib.admin import display
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from bitcoingame.core.staff.pages import ReadOnlyAdmin, link_to_user, recent_rows, when
 from profiles.searching import find_user_ids
 
 
 class PersonalRowsAdmin(ReadOnlyAdmin):
-    """Rows that each belong to a user, by the million: the list is of one user's, or of everybody's recent ones."""
+    """Pages of millions of rows, each of which belongs to a user.
+
+    The list shows the rows of the users whom a search finds. Without a search it shows everybody's recent rows.
+    """
 
     list_select_related = ("user",)
     ordering = ("-id",)
@@ -19,7 +22,7 @@ class PersonalRowsAdmin(ReadOnlyAdmin):
     search_help_text = "The start of a user's name or address, or an id; without it, the recent ones"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Rows of miners among the staff are for superusers, as their accounts are."""
+        """Only superusers see the rows of miners who are staff too, as with their accounts."""
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows if request.user.is_superuser else rows.filter(user__is_staff=False, user__is_superuser=False)
 

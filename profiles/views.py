@@ -1,4 +1,4 @@
-"""Public profiles, and what users see and change of themselves."""
+"""Public profiles, and the pages where users see and change their own data."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
@@ -29,7 +29,7 @@ class PublicProfileView(APIView):
 
     @extend_schema(responses={200: ProfileOut, **refusals(404)})
     def get(self, request: Request, address: str) -> Response:
-        """A miner's public profile. A private one is answered as an address nobody has."""
+        """A miner's public profile. A private miner is answered like an address that nobody has."""
         row = get_public_profile(address)
         if row is None:
             raise NotFound
@@ -41,7 +41,7 @@ class PublicStatsView(APIView):
 
     @extend_schema(responses={200: ProfileStatsOut, **refusals(404)})
     def get(self, request: Request, address: str) -> Response:
-        """A miner's public statistics. A private miner is answered as an address nobody has."""
+        """A miner's public statistics. A private miner is answered like an address that nobody has."""
         row = get_public_stats(address)
         if row is None:
             raise NotFound
@@ -51,7 +51,7 @@ class PublicStatsView(APIView):
 class MeView(APIView):
     @extend_schema(responses={200: MeOut})
     def get(self, request: UserRequest) -> Response:
-        """Who one is."""
+        """The signed-in user."""
         return Response(me_of(self._reload(request)))
 
     @extend_schema(request=MeForm(partial=True), responses={200: MeOut, **refusals(400)})
@@ -62,7 +62,7 @@ class MeView(APIView):
 
     @staticmethod
     def _reload(request: UserRequest) -> User:
-        """Authentication loads only what it needs."""
+        """The user with all fields, because authentication loads only those it needs."""
         return User.objects.get(pk=request.user.pk)
 
 

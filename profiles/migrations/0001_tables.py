@@ -242,7 +242,7 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         blank=True,
                         editable=False,
-                        help_text="The last_share_at of the silence its owner was told of.",
+                        help_text="The last_share_at of the silence its owner was notified of.",
                         null=True,
                     ),
                 ),

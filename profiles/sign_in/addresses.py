@@ -1,4 +1,4 @@
-"""Bitcoin mainnet addresses: checked by their checksum, kept in one spelling."""
+"""Bitcoin mainnet addresses: their checksum is checked, and each has one spelling."""
 
 import re
 from functools import lru_cache
@@ -11,12 +11,12 @@ from profiles.names import as_stored
 
 AddressKind = Literal["p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"]
 _KINDS = frozenset(("p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"))
-# Bounds length and alphabet before anything is decoded.
+# Limits the length and the characters before anything is decoded.
 _SHAPE = re.compile(r"[0-9A-Za-z]{26,62}")
 
 
 class Address(NamedTuple):
-    """`payload` is the key hash, script hash or output key that the address stands for."""
+    """An address in its one spelling. `payload` is the key hash, script hash or output key it stands for, in bytes."""
 
     text: str
     kind: AddressKind
@@ -25,7 +25,7 @@ class Address(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address:
-    """Raises InvalidAddress for anything but a mainnet address of a known kind."""
+    """Reads a mainnet address of a known kind. Raises InvalidAddress if the text is anything else."""
     if not _SHAPE.fullmatch(text):
         raise InvalidAddress
     try:

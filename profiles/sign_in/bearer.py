@@ -1,4 +1,4 @@
-"""`Authorization: Bearer`, for DRF and for the schema."""
+"""The header `Authorization: Bearer`, for DRF and for the OpenAPI document."""
 
 from typing import Any
 
@@ -11,14 +11,17 @@ from profiles.sign_in.token_users import authenticate_token
 
 
 class UserRequest(Request):
-    """What a view that needs a sign-in is given."""
+    """The request that a view gets if it requires a sign-in."""
 
     user: User
 
 
 class BearerAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, None] | None:
-        """None without a bearer token; a bad one is refused even where none is needed."""
+        """The user of the bearer token, or None if there is no token.
+
+        A bad token is refused even by views that need none. Raises InvalidToken, TokenExpired, AccountSuspended.
+        """
         token = bearer_token(request)
         return None if token is None else (authenticate_token(token)[0], None)
 
@@ -27,11 +30,12 @@ class BearerAuthentication(BaseAuthentication):
 
 
 def bearer_token(request: Request) -> str | None:
+    """The token in the Authorization header, or None if the header is missing or of another scheme."""
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its hook has no types
     target_class = BearerAuthentication
     name = "bearer"
 

@@ -1,4 +1,6 @@
-"""Sign-in on the wire."""
+"""The shapes of sign-in's requests and answers."""
+
+from typing import Any
 
 from rest_framework import serializers
 
@@ -11,17 +13,17 @@ MAX_ADDRESS_LENGTH = 100
 MAX_NONCE_LENGTH = 64
 
 
-class ChallengeForm(serializers.Serializer):
+class ChallengeForm(serializers.Serializer[Any]):
     btc_address = StrictCharField(max_length=MAX_ADDRESS_LENGTH)
 
 
-class ChallengeOut(serializers.Serializer):
+class ChallengeOut(serializers.Serializer[Any]):
     nonce = serializers.CharField()
     message = serializers.CharField(help_text="What the wallet signs, as it stands.")
     expires_in = serializers.IntegerField(help_text="Seconds.")
 
 
-class VerifyForm(serializers.Serializer):
+class VerifyForm(serializers.Serializer[Any]):
     btc_address = StrictCharField(max_length=MAX_ADDRESS_LENGTH)
     signature = StrictCharField(
         max_length=MAX_SIGNATURE_LENGTH,
@@ -30,17 +32,17 @@ class VerifyForm(serializers.Serializer):
     nonce = StrictCharField(max_length=MAX_NONCE_LENGTH)
 
 
-class RefreshForm(serializers.Serializer):
+class RefreshForm(serializers.Serializer[Any]):
     refresh_token = StrictCharField(max_length=MAX_TOKEN_LENGTH)
 
 
-class LogoutForm(serializers.Serializer):
+class LogoutForm(serializers.Serializer[Any]):
     refresh_token = StrictCharField(
         max_length=MAX_TOKEN_LENGTH, required=False, help_text="Without it, the bearer token names the session."
     )
 
 
-class TokensOut(serializers.Serializer):
+class TokensOut(serializers.Serializer[Any]):
     access_token = serializers.CharField()
     refresh_token = serializers.CharField()
     token_type = serializers.ChoiceField(choices=["bearer"])

@@ -1,7 +1,7 @@
 """Signing in with a wallet: challenges, sessions and their end.
 
-A session is a family of refresh tokens: each refresh spends one and makes the next. Whatever happens to a family
-happens under the lock of its user's row, so that simultaneous requests see each other's work.
+A session is a family of refresh tokens: each refresh spends one and makes the next. A family changes only under the
+lock of its user's row, so that simultaneous requests see each other's work.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from profiles.errors import (
 from profiles.models import RefreshToken, SignInChallenge, User
 from profiles.sign_in import tokens
 from profiles.sign_in.addresses import normalize_address, parse_address
-from profiles.sign_in.greeting import greet
+from profiles.sign_in.first_sign_in import handle_first_sign_in
 from profiles.sign_in.wallet_signatures import SIGN_IN_KINDS, verify_signature
 
 CHALLENGE_SECONDS = 5 * 60
@@ -54,7 +54,7 @@ class Session:
 
 
 def create_challenge(*, btc_address: str) -> Challenge:
-    """A message for the wallet of this address to sign within 5 minutes.
+    """Makes a message that the wallet of this address has to sign within 5 minutes.
 
     Raises InvalidAddress, UnsupportedAddress, SignInElsewhere.
     """
@@ -73,9 +73,9 @@ def create_challenge(*, btc_address: str) -> Challenge:
 
 
 def verify_challenge(*, btc_address: str, signature: str, nonce: str) -> Session:
-    """Signs in the owner of the address, whose account begins with the first sign-in.
+    """Signs in the owner of the address. The first sign-in creates the account.
 
-    Whatever the outcome, the nonce is spent. Raises InvalidNonce, InvalidAddress, InvalidSignature,
+    The nonce is spent even if the signature is refused. Raises InvalidNonce, InvalidAddress, InvalidSignature,
     AccountSuspended, SignInElsewhere.
     """
     _refuse_without_key()
@@ -89,15 +89,16 @@ def verify_challenge(*, btc_address: str, signature: str, nonce: str) -> Session
         _refuse_suspended(user)
         _keep_refresh_token(user, jti=jti, family=family, now=now)
         if is_new:
-            greet(user_id=user.pk)
+            handle_first_sign_in(user_id=user.pk)
     return Session(user, _issue(user, jti=jti, family=family, now=now))
 
 
 def refresh(*, refresh_token: str) -> Session:
-    """Spends a refresh token for a new pair.
+    """Spends a refresh token and issues a new pair.
 
-    A token that was spent before ends its whole family, also when two requests merely crossed: the one that came
-    second cannot be told from a thief. Raises InvalidToken, TokenExpired, AccountSuspended, SignInElsewhere.
+    A token that was spent before ends its whole family. This happens even if two requests of one user merely crossed,
+    because the second of them looks like a thief's. Raises InvalidToken, TokenExpired, AccountSuspended,
+    SignInElsewhere.
     """
     _refuse_without_key()
     claims = tokens.read_refresh_token(refresh_token)
@@ -118,7 +119,7 @@ def refresh(*, refresh_token: str) -> Session:
 
 
 def logout(*, token: str) -> None:
-    """Ends the session that an access or refresh token of ours belongs to; a session that is over stays so.
+    """Ends the session to which an access or refresh token of ours belongs. Does nothing if it has ended already.
 
     Raises InvalidToken, SignInElsewhere.
     """
@@ -136,7 +137,7 @@ def end_sessions(user: User) -> None:
 
 
 def purge_expired(*, now: datetime, batch_size: int) -> int:
-    """Deletes up to batch_size expired challenges and as many expired refresh tokens; returns how many it deleted."""
+    """Deletes expired challenges and refresh tokens, up to batch_size of each. Returns how many it deleted."""
     challenges = delete_batch(table="sign_in_challenges", column="expires_at", before=now, batch_size=batch_size)
     return challenges + delete_batch(table="refresh_tokens", column="expires_at", before=now, batch_size=batch_size)
 
@@ -176,10 +177,13 @@ def _digest(nonce: str) -> bytes:
 
 
 def _consume_challenge(*, nonce: str, btc_address: str) -> str:
-    """The message this nonce belongs to. Deleting the row is what lets only one of many attempts have it."""
+    """Deletes the challenge with this nonce and returns its message. Raises InvalidNonce, InvalidAddress.
+
+    Only one of many attempts gets the message, because only one can delete the row.
+    """
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_CONSUME_CHALLENGE, [_digest(nonce)])
-        row = cursor.fetchone()
+        row: tuple[str, str, datetime] | None = cursor.fetchone()
     if row is None:
         raise InvalidNonce
     address, message, expires_at = row

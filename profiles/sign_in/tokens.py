@@ -1,4 +1,4 @@
-"""The platform's tokens: JWT, RS256, with the user's id and address in them."""
+"""The platform's tokens, which are JWTs signed with RS256 and contain the user's id and address."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ MIN_KEY_BITS = 2048
 _MAX_USER_ID = 2**63 - 1
 _MAX_TIMESTAMP = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _USER_ID = re.compile(r"[1-9][0-9]{0,18}")
-# exp is checked at each reading; aud and jti are the platform's own affair.
+# _refuse_expired checks exp at each reading. The platform may fill aud and jti as it likes.
 _CHECKS: Options = {
     "require": ["sub", "address", "iss", "type", "exp"],
     "verify_exp": False,
@@ -39,7 +39,7 @@ _CHECKS: Options = {
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token of ours or the platform's says. Only ours name a jti and a family."""
+    """What a token says, whether we or the platform issued it. Only ours have a jti and a family. Times are UTC."""
 
     type: TokenType
     user_id: int
@@ -51,7 +51,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """`expires_in` is the access token's life in seconds."""
+    """Two signed tokens. `expires_in` is the life of the access token in seconds."""
 
     access_token: str
     refresh_token: str
@@ -59,7 +59,10 @@ class TokenPair:
 
 
 def issue_pair(*, user_id: int, btc_address: str, family: UUID, refresh_jti: UUID, now: datetime) -> TokenPair:
-    """A fresh access token, and the refresh token that the row `refresh_jti` stands for. Needs the private key."""
+    """Signs a new access token, and the refresh token whose row in refresh_tokens has the id `refresh_jti`.
+
+    Raises ImproperlyConfigured without the private key.
+    """
     owner = {"sub": str(user_id), "address": btc_address, "family": str(family)}
     life = settings.ACCESS_TOKEN_SECONDS
     return TokenPair(
@@ -88,17 +91,20 @@ def read_refresh_token(token: str) -> Claims:
 
 
 def read_any_token(token: str) -> Claims:
-    """An access or refresh token, its time not asked for. Raises InvalidToken."""
+    """The claims of an access or refresh token, even if it has expired. Raises InvalidToken."""
     return _verified(token, _verifying_pem(), None)
 
 
 def can_sign() -> bool:
-    """False in verify-only mode, where the platform alone issues tokens."""
+    """Whether this service issues tokens. It does not in verify-only mode, because there the platform alone does."""
     return bool(settings.JWT_PRIVATE_KEY)
 
 
 def check_keys() -> None:
-    """Raises ImproperlyConfigured unless the configured keys are RSA keys of a safe size, and one pair if two."""
+    """Raises ImproperlyConfigured unless the configured keys are RSA keys of at least MIN_KEY_BITS bits.
+
+    If both keys are configured, they must be one pair.
+    """
     public = _public_key(_verifying_pem())
     if public.key_size < MIN_KEY_BITS:
         raise ImproperlyConfigured(f"JWT_PUBLIC_KEY and JWT_PRIVATE_KEY must have at least {MIN_KEY_BITS} bits.")
@@ -140,8 +146,8 @@ def _sign(claims: dict[str, Any], *, now: datetime, life: int) -> str:
     return jwt.encode(payload, _private_key(settings.JWT_PRIVATE_KEY), algorithm=ALGORITHM)
 
 
-# A dashboard sends one token with every request of its life; that it was signed by this key does not change. Time
-# does, so the expiry is checked outside.
+# Cached, because a dashboard sends the same token with every request. A signature that was valid stays valid, but the
+# token expires: the callers check that each time.
 @lru_cache(maxsize=4096)
 def _verified(token: str, pem: str, expected: TokenType | None) -> Claims:
     if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
@@ -161,7 +167,7 @@ def _verified(token: str, pem: str, expected: TokenType | None) -> Claims:
 
 
 def _read_claims(payload: dict[str, Any], expected: TokenType | None) -> Claims:
-    """Raises InvalidToken, InvalidAddress or ValueError where a claim is not what the platform writes there."""
+    """Raises InvalidToken, InvalidAddress or ValueError if a claim is not as the platform writes it."""
     kind, subject, address, expiry = (payload[name] for name in ("type", "sub", "address", "exp"))
     if kind not in ("access", "refresh") or expected not in (kind, None):
         raise InvalidToken
@@ -182,7 +188,7 @@ def _read_claims(payload: dict[str, Any], expected: TokenType | None) -> Claims:
 
 
 def _read_uuid(value: object) -> UUID | None:
-    """None for what is not a UUID: the platform may number its tokens and sessions as it likes."""
+    """None if the value is not a UUID, because the platform may number its tokens and sessions as it likes."""
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:

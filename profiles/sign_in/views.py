@@ -32,13 +32,13 @@ UNCACHED = {"Cache-Control": "no-store"}
 
 
 class SignInView(APIView):
-    """Nobody is signed in yet; a stale token in the header is no reason to refuse."""
+    """A view that ignores the Authorization header, because a stale token must not keep anyone from signing in."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     def count_attempt(self, request: Request) -> None:
-        """Raises TooManyAttempts. Each endpoint has its own count."""
+        """Counts one attempt of the client's address at this endpoint. Raises TooManyAttempts."""
         key = f"{type(self).__name__}:{client_address(request)}"
         spend_attempt({key: settings.SIGN_INS_PER_ADDRESS})
 
@@ -102,4 +102,5 @@ class LogoutView(SignInView):
 
 
 def tokens_body(pair: TokenPair) -> dict[str, Any]:
+    """The pair as TokensOut describes it."""
     return asdict(pair) | {"token_type": "bearer"}

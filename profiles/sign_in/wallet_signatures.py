@@ -1,4 +1,4 @@
-"""Messages signed by Bitcoin wallets: BIP-322, and the classic compact signature a public key is recovered from."""
+"""Signatures of messages by Bitcoin wallets, by BIP-322 or in the older compact form."""
 
 from hashlib import sha256
 
@@ -9,7 +9,7 @@ from ecc.ecc import dsa
 
 from profiles.sign_in.addresses import Address, AddressKind, parse_address
 
-# A P2WPKH signature has some 150 characters; a taproot script path may have a few hundred.
+# A P2WPKH signature has about 150 characters, one by a taproot script path a few hundred.
 MAX_SIGNATURE_LENGTH = 1024
 
 SIGN_IN_KINDS: frozenset[AddressKind] = frozenset(("p2pkh", "p2sh", "p2wpkh", "p2tr"))
@@ -23,7 +23,7 @@ def verify_signature(*, address: str, message: str, signature: str) -> bool:
     """Whether the wallet of `address` signed `message` in a way that signs people in.
 
     P2WPKH and P2TR: BIP-322 simple, with or without `smp`. P2PKH, P2SH-P2WPKH and P2WPKH: the compact 65 bytes in
-    base64. Anything else is False, whatever the text. Raises InvalidAddress.
+    base64. False for anything else; no text of a signature raises an error. Raises InvalidAddress.
     """
     owner = parse_address(address)
     text = signature.strip()
@@ -35,16 +35,19 @@ def verify_signature(*, address: str, message: str, signature: str) -> bool:
 
 
 def verify_bip322(*, address: str, message: str, signature: str) -> bool:
-    """Whether `signature`, of any variant BIP-322 has, is valid. Sign-in takes fewer: see verify_signature."""
+    """Whether `signature` is valid in any variant of BIP-322. Sign-in accepts fewer: see verify_signature."""
     try:
         return bip322.verify(message.encode(), address, signature)
     except Exception:
-        # Hostile bytes meet a foreign parser: whatever it raises, the signature did not verify.
+        # The bytes may be hostile and the parser is not ours. Whatever it raises, the signature did not verify.
         return False
 
 
 def _verify_compact(owner: Address, message: str, text: str) -> bool:
-    """Wallets disagree on the header byte, so it gives only the recovery id: the recovered key decides."""
+    """Recovers the public key from the signature, and asks whether the address is one of that key.
+
+    Only the recovery id of the header byte is used, because wallets disagree on the rest of it.
+    """
     try:
         signature = bms.Sig.b64decode(text)
         keys = [_recover_key(signature, message, compressed=compressed) for compressed in (True, False)]

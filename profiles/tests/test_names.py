@@ -1,4 +1,4 @@
-"""What users are called and how addresses are written: every way of asking gives the same answer."""
+"""What users are called and how addresses are written: Python, SQL and searches give the same answer."""
 
 import pytest
 from django.db import connection

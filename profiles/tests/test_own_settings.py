@@ -1,4 +1,4 @@
-"""What users see and change of themselves."""
+"""Users see and change their own data and settings."""
 
 import pytest
 

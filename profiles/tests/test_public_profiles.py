@@ -1,4 +1,4 @@
-"""Public profiles and statistics, and the silence about everyone else."""
+"""Public profiles and statistics. All other users are answered like addresses that nobody has."""
 
 import pytest
 from django.db import OperationalError
@@ -89,14 +89,14 @@ def test_a_private_user_is_answered_as_an_address_nobody_has(miner, client, page
 
 
 def test_a_private_user_is_answered_so_to_themselves_too(miner):
-    """The public page is what others see; one's own data is at /users/me."""
+    """The public page shows what others see. Users see their own data at /users/me."""
     User.objects.update(public_profile=False)
 
     assert client_of(miner).get(url(ADDRESS)).status_code == 404
 
 
 @pytest.mark.parametrize("address", ["x", "a" * 63, "a" * 5000, "%00", "bc1q%0A", "ä", "..", "1 2", "me"])
-def test_what_is_no_address_is_not_found(client, address):
+def test_a_text_that_is_no_address_is_not_found(client, address):
     for page in ("profile", "stats"):
         response = client.get(url(address, page))
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
@@ -116,7 +116,7 @@ def test_no_log_line_names_an_address(miner, client, caplog):
 
 
 @pytest.mark.parametrize("error", [OperationalError, ZeroDivisionError])
-def test_nor_does_a_line_about_a_fault(client, monkeypatch, caplog, error):
+def test_no_log_line_about_a_fault_names_an_address(client, monkeypatch, caplog, error):
     def fail(_):
         raise error
 

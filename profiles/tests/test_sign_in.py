@@ -113,20 +113,20 @@ class TestChallenge:
         response = post("challenge", {"btc_address": ALICE.address().upper()})
         assert response.json()["message"].split("\n")[1] == ALICE.address()
 
-    def test_an_address_that_cannot_sign_in_is_told_at_once(self) -> None:
+    def test_an_address_that_cannot_sign_in_is_refused_a_challenge(self) -> None:
         refused(post("challenge", {"btc_address": ALICE.address("p2wsh")}), 400, "unsupported_address")
         assert not SignInChallenge.objects.exists()
 
     @pytest.mark.parametrize("address", ["bc1qnobody", "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", "ä" * 40])
-    def test_what_is_no_address_is_refused(self, address: str) -> None:
+    def test_a_text_that_is_no_address_is_refused(self, address: str) -> None:
         refused(post("challenge", {"btc_address": address}), 400, "invalid_address")
 
     @pytest.mark.parametrize("body", [{}, [], None, "x", {"btc_address": 7}, {"btc_address": None}])
-    def test_what_is_no_form_is_refused(self, body: Any) -> None:
+    def test_a_body_that_is_no_form_is_refused(self, body: Any) -> None:
         refused(post("challenge", body), 400, "invalid_input")
 
     @pytest.mark.parametrize("address", ["", "\0", "x" * 101, ["a"], {"a": 1}, True, 1.5])
-    def test_what_is_no_text_for_an_address_is_refused(self, address: Any) -> None:
+    def test_an_address_that_is_no_text_is_refused(self, address: Any) -> None:
         response = post("challenge", {"btc_address": address})
         refused(response, 400, "invalid_input")
         assert set(response.json()["errors"]) == {"btc_address"}
@@ -277,7 +277,7 @@ class TestLogout:
         refused(post("refresh", {"refresh_token": session["refresh_token"]}), 401, "invalid_token")
         assert post("refresh", {"refresh_token": other["refresh_token"]}).status_code == 200
 
-    def test_it_ends_what_the_token_became(self) -> None:
+    def test_it_ends_the_session_that_a_spent_token_belongs_to(self) -> None:
         session = signed_in()
         successor = post("refresh", {"refresh_token": session["refresh_token"]}).json()
         assert post("logout", {"refresh_token": session["refresh_token"]}).status_code == 200
@@ -352,7 +352,7 @@ class TestBearer:
         refused(get_me(forge(sub="999")), 401, "invalid_token")
         assert not User.objects.exists()
 
-    def test_the_websocket_hears_of_expiry_apart(self) -> None:
+    def test_the_websocket_can_tell_an_expired_token_from_a_bad_one(self) -> None:
         with pytest.raises(TokenExpired):
             authenticate_token(forge(exp=1_600_000_000))
 
@@ -426,7 +426,7 @@ def test_the_daily_purge_deletes_what_has_expired_in_batches() -> None:
 
 
 def outcomes(results: list[Any]) -> Counter[str]:
-    """How many of each refusal, by code, and of each success, under "ok"."""
+    """{code of a refusal, or "ok": how many results were so}."""
     return Counter(getattr(result, "code", "ok") for result in results)
 
 

@@ -46,7 +46,7 @@ def issue(now: datetime | None = None) -> tokens.TokenPair:
 
 
 def forge(*, key: str = "platform", headers: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A token signed with a key, its claims changed; a claim of None is left out."""
+    """A token signed with the named key, with changed claims. A claim that is None is left out."""
     claims = {
         "sub": "7",
         "address": ADDRESS,
@@ -211,7 +211,7 @@ def test_the_public_key_does_not_serve_as_a_shared_secret(settings) -> None:
     )
 )
 def test_no_text_does_more_than_be_refused(token: str) -> None:
-    # The platform's key stands in the settings of no single example, and it need not: none of these is signed.
+    # The platform's key is not in the settings here. It need not be, because none of these texts is signed.
     for read in (tokens.read_access_token, tokens.read_refresh_token):
         with pytest.raises(InvalidToken):
             read(token)

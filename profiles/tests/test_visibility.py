@@ -1,4 +1,4 @@
-"""Who may see whom: the rule's Python, its condition for the ORM and its SQL agree about everyone."""
+"""Who may see whom: the rule in Python, for the ORM and in SQL agree about every user."""
 
 from itertools import product
 

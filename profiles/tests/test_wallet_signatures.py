@@ -20,7 +20,7 @@ MESSAGE = "dashboard.example wants you to sign in\n\nNonce: 1"
 
 
 def published() -> list[dict]:
-    """Every published case: the valid ones with their variant, the invalid ones with the variant "error"."""
+    """All published cases. `variant` is that of a valid case, and "error" for an invalid one."""
     found = []
     for name in ("bip322-basic-test-vectors.json", "bip322-generated-test-vectors.json"):
         path = VECTORS / name
@@ -122,7 +122,7 @@ KINDS = ["p2pkh", "p2sh-p2wpkh", "p2wpkh", "p2tr", "p2wsh"]
 
 @st.composite
 def damaged_signatures(draw: st.DrawFn) -> str:
-    """A real signature with a byte changed, cut short, or with bytes put in."""
+    """A real signature of which a byte is changed, or which is cut short, or which has bytes inserted."""
     text = draw(st.sampled_from(SIGNATURES))
     prefix = text[:3] if text[:3] in ("smp", "ful") else ""
     raw = base64.b64decode(text.removeprefix(prefix))
@@ -189,7 +189,7 @@ def test_addresses_keep_one_spelling(address: str, kind: str) -> None:
         "1" * 10_000_000,
     ],
 )
-def test_what_is_no_mainnet_address_is_refused(address: str) -> None:
+def test_a_text_that_is_no_mainnet_address_is_refused(address: str) -> None:
     with pytest.raises(InvalidAddress):
         normalize_address(address)
 

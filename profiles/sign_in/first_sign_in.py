@@ -1,12 +1,12 @@
-"""What the rest of the service does for a user it meets for the first time."""
+"""What happens when a user signs in for the first time."""
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 
-def greet(*, user_id: int) -> None:
+def handle_first_sign_in(*, user_id: int) -> None:
     """Calls settings.ON_FIRST_SIGN_IN in the transaction that creates the user.
 
-    A name in the settings, because profiles stands below what greets.
+    The setting names the function, because profiles may not import the packages above it.
     """
     import_string(settings.ON_FIRST_SIGN_IN)(user_id=user_id)
