@@ -21,7 +21,7 @@ _TITLE_LENGTH = UserActivity._meta.get_field("title").max_length
 
 
 class Activity(NamedTuple):
-    """One line to record. `values` fill the title and are kept as metadata."""
+    """One line to record. `values` fill the title of the kind and are stored as metadata."""
 
     user_id: int
     kind: str
@@ -34,13 +34,14 @@ def record_activity(
 ) -> None:
     """Adds one line to a user's feed, in the caller's transaction.
 
-    Raises KeyError for a kind outside the catalogue or a value its title lacks.
+    `values` fill the title and are stored as metadata, together with `metadata`. Raises KeyError if the kind is not in
+    the catalogue, or if its title names a value that is missing.
     """
     record_activities([Activity(user_id, kind, {**values, **(metadata or {})}, description)])
 
 
 def record_activities(activities: Sequence[Activity]) -> None:
-    """Adds many lines in one statement, in the caller's transaction."""
+    """Adds many lines in one statement, in the caller's transaction. Raises KeyError as record_activity does."""
     UserActivity.objects.bulk_create(
         UserActivity(
             user_id=activity.user_id,

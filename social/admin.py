@@ -1,13 +1,13 @@
-"""Staff's pages of cooperatives and of the activity feed."""
+"""The admin's pages of cooperatives and of the activity feed."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin import display
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from bitcoingame.core.staff.actions import ActingAdmin, LineField, ReasonForm, StaffAction

@@ -1,4 +1,7 @@
-"""What a block that somebody found changes in cooperatives. Locks are taken in the order of social/membership.py."""
+"""Finds the cooperatives of users who found a block, and counts the block there.
+
+Locks are taken in the order of social/membership.py.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -28,7 +31,10 @@ WHERE cooperatives.id = news.id
 
 
 class Seat(NamedTuple):
-    """Where a user sits; `members` are the ids of all who sit there, `addresses` theirs, in the same order."""
+    """The cooperative that a user is in. `cooperative` is its name.
+
+    `members` are the ids of all its members, `addresses` are their addresses in the same order.
+    """
 
     cooperative_id: int
     cooperative: str
@@ -37,13 +43,16 @@ class Seat(NamedTuple):
 
 
 def lock_seats(user_ids: Sequence[int]) -> dict[int, Seat]:
-    """{user: seat} of those who have one. Locks the users and their cooperatives: nobody comes or goes any more."""
+    """Locks the users and their cooperatives. Returns {user: seat} of the users who have one.
+
+    Under these locks nobody joins or leaves the cooperatives.
+    """
     lock_users(user_ids)
     cooperative_ids = [row[0] for row in fetch(_LOCK_COOPERATIVES, [user_ids])]
-    # Read again under the locks: until they were ours, members could still come and go.
+    # Read again under the locks, because members could still join and leave before.
     return {row[0]: Seat(*row[1:]) for row in fetch(_FIND_SEATS, [user_ids, cooperative_ids])}
 
 
 def add_blocks(cooperative_ids: Sequence[int]) -> None:
-    """Counts a block for each cooperative named, several for one that is named several times."""
+    """Counts one block for each id. A cooperative whose id is given twice has found two blocks."""
     execute(_ADD_BLOCKS, [cooperative_ids])

@@ -1,4 +1,4 @@
-"""The facts for which an action on a cooperative is refused."""
+"""The reasons why an action on a cooperative is refused."""
 
 from bitcoingame.core.errors import DomainError, NotAllowed, NotFound
 

@@ -1,4 +1,4 @@
-"""What people did lately."""
+"""The latest activities of users."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from django.db import connection
 
 from profiles.names import shown_name
 
-# For each user the newest few by the index on (user_id, id), however long anyone's history is.
+# Reads the newest few of each user by the index on (user_id, id), so a long history costs no more than a short one.
 _LATEST = """
 SELECT activity.user_id, users.display_name, users.btc_address, activity.title, activity.created_at
 FROM unnest(%(user_ids)s::bigint[]) AS asked (user_id)
@@ -29,7 +29,7 @@ class RecentActivity(NamedTuple):
 
 
 def latest_activities(user_ids: list[int], limit: int) -> list[RecentActivity]:
-    """What these users did last, all together, newest first; at most `limit` entries."""
+    """The latest activities of these users together, newest first; at most `limit` entries."""
     with connection.cursor() as cursor:
         cursor.execute(_LATEST, {"user_ids": user_ids, "limit": limit})
         rows = cursor.fetchall()

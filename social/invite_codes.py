@@ -9,7 +9,7 @@ from social.models import INVITE_CODE_LENGTH
 ALPHABET = string.ascii_uppercase + string.digits
 _SHAPE = re.compile(f"[A-Z0-9]{{{INVITE_CODE_LENGTH}}}")
 
-# A code no cooperative can have; looking it up costs what looking up a wrong one does.
+# No cooperative can have this code. Looking it up costs the same as looking up a wrong code.
 NO_CODE = ""
 
 
@@ -18,6 +18,6 @@ def generate_invite_code() -> str:
 
 
 def normalize_invite_code(text: str) -> str:
-    """The code as it is stored: case and surrounding spaces do not count. NO_CODE for what cannot be one."""
+    """The code as it is stored: case and surrounding spaces do not count. NO_CODE if the text cannot be a code."""
     code = text.strip().upper()
     return code if _SHAPE.fullmatch(code) else NO_CODE

@@ -1,8 +1,8 @@
-"""The steps that changes of a cooperative are made of, whether its people or staff make them.
+"""The steps of which every change of a cooperative is made, whether members or staff make the change.
 
-Locks are taken in one order everywhere: the user (profiles/accounts.py), the cooperative, its members, the counters of
-notifications (notifications/counting.py). The cooperative's row is the unit of locking: who holds it may decide on its
-members. Who is to be told is collected on the way and told at the end, in user order.
+Every transaction takes its locks in one order: users (profiles/accounts.py), cooperatives, their members, the counters
+of notifications (notifications/counting.py). A transaction that has locked a cooperative's row may change its members.
+Notifications are collected on the way and created at the end, in the order of the users' ids.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ CODE_DRAWS = 10
 
 
 class News(NamedTuple):
-    """What one user is to be told about a cooperative. The cause makes it told once."""
+    """A notification about a cooperative for one user. It is created at most once per user, kind and cause."""
 
     user_id: int
     cause: str
@@ -31,7 +31,7 @@ class News(NamedTuple):
 
 
 def lock_cooperative(cooperative_id: int) -> Cooperative:
-    """One that is not dissolved; a suspended one may be. Raises CooperativeNotFound."""
+    """Locks and returns a cooperative, suspended or not. Raises CooperativeNotFound if it is dissolved or absent."""
     try:
         return Cooperative.objects.select_for_update(no_key=True).not_dissolved().get(pk=cooperative_id)
     except Cooperative.DoesNotExist:
@@ -41,7 +41,10 @@ def lock_cooperative(cooperative_id: int) -> Cooperative:
 def take_seat(
     cooperative: Cooperative, user: User, role: CooperativeMember.Role = CooperativeMember.Role.MEMBER
 ) -> CooperativeMember:
-    """Raises AlreadyMember, also where something that does not lock users was faster: a script, say."""
+    """Makes the user a member. The cooperative and the user are locked, and the caller has found a free seat.
+
+    Raises AlreadyMember, even if something that does not lock users took the other seat, such as a script.
+    """
     try:
         return CooperativeMember.objects.create(cooperative=cooperative, user=user, role=role)
     except IntegrityError as error:
@@ -51,7 +54,7 @@ def take_seat(
 
 
 def leave(user_id: int) -> Cooperative | None:
-    """Gives up the seat of a user whose row is locked; None for a user without one."""
+    """Gives up the seat of a user whose row is locked. Returns the cooperative, or None if the user has no seat."""
     cooperative_id = CooperativeMember.objects.filter(user=user_id).values_list("cooperative_id", flat=True).first()
     if cooperative_id is None:
         return None
@@ -67,9 +70,9 @@ def leave(user_id: int) -> Cooperative | None:
 
 
 def unseat(cooperative: Cooperative, member: CooperativeMember) -> list[News]:
-    """Removes the member, and hands over where it was the admin. Returns who is to be told.
+    """Removes the member. If it was the admin, the longest-serving member succeeds.
 
-    The database counts, and makes an empty cooperative inactive.
+    Returns the notifications to create. A trigger counts the members, and makes an empty cooperative inactive.
     """
     was_admin, seat = member.is_admin, member.pk
     member.delete()
@@ -83,16 +86,17 @@ def unseat(cooperative: Cooperative, member: CooperativeMember) -> list[News]:
 
 
 def delete_dissolved(*, owner_id: int) -> None:
-    """Deletes the dissolved cooperatives that this user founded or led last: they name their owner until then."""
+    """Deletes the dissolved cooperatives of which this user is still the owner."""
     Cooperative.objects.filter(owner_id=owner_id, member_count=0).delete()
 
 
 def removal_of(member: CooperativeMember) -> News:
+    """The notification for a member whose seat is taken away."""
     return News(member.user_id, f"coop_removed:{member.pk}", kind="coop_removed")
 
 
 def make_admin(cooperative: Cooperative, member: CooperativeMember) -> None:
-    """Makes a member admin and owner, once no other member is admin any more."""
+    """Makes a member admin and owner. No other member may be admin by then."""
     member.role = CooperativeMember.Role.ADMIN
     member.save(update_fields=["role"])
     cooperative.owner_id = member.user_id
@@ -100,17 +104,22 @@ def make_admin(cooperative: Cooperative, member: CooperativeMember) -> None:
 
 
 def tell(cooperative: Cooperative, news: Iterable[News]) -> None:
+    """Creates the notifications, in the order of the users' ids."""
     for user_id, cause, variant, kind in sorted(news):
         create_notification(kind=kind, recipients=[user_id], cause=cause, variant=variant, cooperative=cooperative.name)
 
 
 def give_new_code(cooperative: Cooperative) -> None:
+    """Replaces the invite code of a locked cooperative."""
     cooperative.invite_code = generate_invite_code()
     save(cooperative, "invite_code")
 
 
 def save(cooperative: Cooperative, *fields: str) -> None:
-    """Stores the fields, or a new row. A taken code, one in 36**8, is drawn again. Raises NameTaken."""
+    """Stores the given fields, or inserts a new cooperative. Raises NameTaken.
+
+    An invite code that is taken, which one in 36**8 is per cooperative, is drawn again.
+    """
     cooperative.updated_at = Now()
     update_fields = [*fields, "updated_at"] if cooperative.pk else None
     for _ in range(CODE_DRAWS):

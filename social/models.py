@@ -1,7 +1,7 @@
 """Cooperatives, their members, and each user's own activity feed.
 
 The database keeps the rules that no race, script or admin page may break: by the constraints below, and by the triggers
-of social/sql/cooperative_rules.sql, which count members, dissolve what is empty, and compare owner and admin at commit.
+of social/sql/cooperative_rules.sql, which count members, close empty cooperatives, and compare owner with admin.
 """
 
 from django.db import models
@@ -14,7 +14,7 @@ MAX_MEMBERS = 20
 INVITE_CODE_LENGTH = 8
 
 
-# The 0 stands in the SQL itself, not as a parameter, or a generic plan would miss the index on this expression.
+# The 0 stands in the SQL itself, because with a parameter a generic plan would not use the index on this expression.
 RANK_UNRANKED_LAST = models.Func(
     "weekly_rank", template="NULLIF(%(expressions)s, 0)", output_field=models.IntegerField()
 )
@@ -22,19 +22,22 @@ RANK_UNRANKED_LAST = models.Func(
 
 class CooperativeQuerySet(models.QuerySet["Cooperative"]):
     def active(self) -> "CooperativeQuerySet":
-        """What public pages show: neither suspended nor dissolved."""
+        """The cooperatives that public pages show: neither suspended nor dissolved."""
         return self.filter(is_active=True)
 
     def not_dissolved(self) -> "CooperativeQuerySet":
         return self.filter(member_count__gt=0)
 
     def ranked(self) -> "CooperativeQuerySet":
-        """By this week's rank, the unranked (0) last; idx_cooperatives_ranking has this order."""
+        """In the order of this week's rank, with the unranked (0) last. It is the order of idx_cooperatives_ranking."""
         return self.order_by(RANK_UNRANKED_LAST, "-combined_hashrate", "id")
 
 
 class Cooperative(models.Model):
-    """A team of at most 20 miners. Hashrates in H/s; shares of the current ISO week (UTC)."""
+    """A team of at most 20 miners.
+
+    Hashrates are in H/s, difficulties are share difficulties, shares are those of the current ISO week (UTC).
+    """
 
     name = models.CharField(max_length=64, db_collation="pg_unicode_fast")
     motto = models.CharField(max_length=256, null=True, blank=True)
@@ -103,12 +106,12 @@ class Cooperative(models.Model):
 
     @property
     def is_suspended(self) -> bool:
-        """Closed by staff: its members keep their seats and may leave, nobody else sees or joins it."""
+        """Whether staff have closed it. Its members keep their seats and may leave; nobody else sees it or joins it."""
         return not self.is_active and self.member_count > 0
 
 
 class CooperativeMember(models.Model):
-    """One user's seat in a cooperative. hashrate in H/s, shares of the current UTC day."""
+    """One user's seat in a cooperative. The hashrate is in H/s, the shares are those of the current UTC day."""
 
     class Role(models.TextChoices):
         ADMIN = "admin"
@@ -126,7 +129,7 @@ class CooperativeMember(models.Model):
         db_table = "cooperative_members"
         indexes = [models.Index(fields=["cooperative"], name="idx_coop_members_coop")]
         constraints = [
-            # The rule "one cooperative per user"; it carries the name the schema gives the index on user_id.
+            # The rule "one cooperative per user". It has the name that the given schema gives its index on user_id.
             models.UniqueConstraint(fields=["user"], name="idx_coop_members_user"),
             models.UniqueConstraint(fields=["cooperative", "user"], name="one_seat_per_user_in_a_cooperative"),
             models.UniqueConstraint(
@@ -146,7 +149,7 @@ class CooperativeMember(models.Model):
 class CooperativeTotal(models.Model):
     """How many cooperatives are active, spread over shards so that founders do not queue for one row.
 
-    The triggers of social/sql/cooperative_totals.sql keep them; the list's `total` is their sum. With 50,000
+    The triggers of social/sql/cooperative_totals.sql write the rows; the list's `total` is their sum. With 50,000
     cooperatives count(*) takes 4.7 ms, and this sum 0.03 ms.
     """
 
@@ -161,14 +164,14 @@ class CooperativeTotal(models.Model):
 
 
 class CooperativeWeek(models.Model):
-    """An ISO week in which a cooperative had a share. What is past stays, whoever joins or leaves later."""
+    """An ISO week in which a cooperative had a share. A past week stays as it was when members join or leave later."""
 
     pk = models.CompositePrimaryKey("cooperative_id", "week")
     cooperative = CascadingKey(Cooperative, related_name="weeks", db_index=False)
     week = models.DateField(help_text="Its Monday, UTC.")
     streak = models.IntegerField(help_text="How many weeks in a row up to this one had a share.")
     best_rank_class = models.SmallIntegerField(
-        null=True, help_text="The smallest of the told ranks (top 100, 50 …) it was within at any time of the week."
+        null=True, help_text="The smallest class of ranks (top 100, 50 …) it was in at any time of the week."
     )
 
     class Meta:
@@ -180,7 +183,7 @@ class CooperativeWeek(models.Model):
 
 
 class HashrateSample(models.Model):
-    """A cooperative's combined hashrate, in H/s, as it first was in the hour that begins at sampled_at."""
+    """A cooperative's combined hashrate (H/s), as first computed in the hour that begins at sampled_at (UTC)."""
 
     pk = models.CompositePrimaryKey("cooperative_id", "sampled_at")
     cooperative = CascadingKey(Cooperative, related_name="hashrate_samples", db_index=False)
@@ -196,7 +199,7 @@ class HashrateSample(models.Model):
 
 
 class UserActivity(models.Model):
-    """One line of a user's own history."""
+    """One line of a user's own history. `metadata` are the values that the title was made of, and more."""
 
     user = CascadingKey(User, related_name="activities", db_index=False)
     activity_type = models.CharField(max_length=64)

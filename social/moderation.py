@@ -1,7 +1,7 @@
-"""What staff do to cooperatives: the same locks, rules and tellings as for their people, and an audit entry for each.
+"""What staff do to cooperatives. Each action locks, refuses, writes and notifies, and adds an entry to the audit log.
 
-Only the authority differs: staff need not be the cooperative's admin, and a suspended cooperative is within reach.
-The cap of members, one cooperative per user and the making of codes bind staff as everyone.
+The locks and the rules are those of social/services.py, and both are made of the steps in social/membership.py. Only
+two things differ: staff need not be the cooperative's admin, and they may act on a suspended cooperative.
 """
 
 from django.db import transaction
@@ -24,7 +24,7 @@ from social.models import Cooperative, CooperativeMember
 
 @transaction.atomic
 def suspend_cooperative(*, staff: User, reason: str, cooperative_id: int) -> None:
-    """Takes it off the public pages and closes it to newcomers; its members keep their seats and may leave.
+    """Takes the cooperative off the public pages, and nobody can join it. Its members keep their seats and may leave.
 
     Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, CooperativeAlreadySuspended.
     """
@@ -51,7 +51,7 @@ def restore_cooperative(*, staff: User, reason: str, cooperative_id: int) -> Non
 
 @transaction.atomic
 def dissolve_cooperative(*, staff: User, reason: str, cooperative_id: int) -> None:
-    """Ends a cooperative with members still in it; all of them lose their seats.
+    """Ends a cooperative that still has members. All of them lose their seats.
 
     Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved.
     """
@@ -72,7 +72,7 @@ def dissolve_cooperative(*, staff: User, reason: str, cooperative_id: int) -> No
 
 @transaction.atomic
 def rename_cooperative(*, staff: User, reason: str, cooperative_id: int, name: str) -> None:
-    """Gives it another name, already clean.
+    """Renames the cooperative. `name` is already clean.
 
     Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, NameUnchanged, NameTaken.
     """
@@ -88,7 +88,7 @@ def rename_cooperative(*, staff: User, reason: str, cooperative_id: int, name: s
 
 @transaction.atomic
 def regenerate_invite_code(*, staff: User, reason: str, cooperative_id: int) -> None:
-    """Kills the invite code and draws another. Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved."""
+    """Replaces the invite code. Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved."""
     cooperative = _lock_for_staff(cooperative_id, reason)
     give_new_code(cooperative)
     entry = _record("regenerate_invite_code", cooperative, staff=staff, reason=reason)
@@ -97,7 +97,7 @@ def regenerate_invite_code(*, staff: User, reason: str, cooperative_id: int) -> 
 
 @transaction.atomic
 def remove_member(*, staff: User, reason: str, cooperative_id: int, user_id: int) -> None:
-    """Takes a member's seat away, the admin's too: then the longest-serving member succeeds.
+    """Takes a member's seat away. If it is the admin's, the longest-serving member succeeds.
 
     Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, MemberNotFound.
     """
@@ -109,7 +109,7 @@ def remove_member(*, staff: User, reason: str, cooperative_id: int, user_id: int
 
 @transaction.atomic
 def hand_over(*, staff: User, reason: str, cooperative_id: int, user_id: int) -> None:
-    """Makes another member admin and owner; the admin until now stays as a member.
+    """Makes another member admin and owner. The former admin stays as a member.
 
     Raises ReasonMissing, CooperativeNotFound, CooperativeDissolved, MemberNotFound, AlreadyCooperativeAdmin.
     """

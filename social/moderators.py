@@ -1,4 +1,4 @@
-"""The group of staff that a migration makes: what moderators may see and do in the admin."""
+"""The group of moderators, which a migration makes, and what its members may see and do in the admin."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from django.apps.registry import Apps
 
 GROUP = "Moderators"
 
-# They see what a report needs, and act on cooperatives and users. Announcements, events set aside, deleting accounts
-# and staff accounts are for superusers.
+# Moderators see what they need to judge a report, and act on cooperatives and users. Only superusers announce, retry
+# events that were set aside, delete accounts and manage staff accounts.
 _PERMISSIONS = (
     ("social", "cooperative", "view_cooperative", "Can view cooperative"),
     ("social", "cooperative", "moderate_cooperative", "Can suspend, restore, dissolve and change cooperatives"),

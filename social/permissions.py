@@ -8,7 +8,7 @@ from social.models import Cooperative
 
 
 class IsCooperativeAdmin(BasePermission):
-    """Lets only the cooperative's own admin on. The services look again, under the lock."""
+    """Allows only the cooperative's own admin. Raises NotCooperativeAdmin. The services check again, under the lock."""
 
     def has_object_permission(self, request: Request, view: Any, obj: Cooperative) -> bool:
         if obj.owner_id != request.user.pk:

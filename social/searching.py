@@ -1,4 +1,4 @@
-"""Finding cooperatives for staff."""
+"""Searches for cooperatives, for staff."""
 
 import re
 
@@ -11,7 +11,7 @@ _ID = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def find_cooperatives(cooperatives: QuerySet[Cooperative], term: str) -> QuerySet[Cooperative]:
-    """By part of the name, whatever the case, or by the exact invite code."""
+    """The cooperatives whose name contains the term (in any case), or whose invite code or id the term is."""
     found = Q(name__icontains=term)
     code = normalize_invite_code(term)
     if code != NO_CODE:

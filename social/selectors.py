@@ -1,10 +1,12 @@
 """Reads of cooperatives and activities, as one viewer may see them, in rows ready for the serializers.
 
-Rows are plain dictionaries: building model instances and DRF fields for 20 members costs more than the queries.
+Rows are plain dictionaries, because building model instances and DRF fields for 20 members costs more than the queries.
+Hashrates are in H/s, difficulties are share difficulties, and times are UTC.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from django.db.models import Count, Exists, OuterRef, Q, Value
 from django.db.models.functions import Collate, Lower
@@ -24,23 +26,69 @@ from social.models import (
     UserActivity,
 )
 
-Row = dict[str, Any]
 
-SUMMARY = (
-    "id",
-    "name",
-    "motto",
-    "member_count",
-    "combined_hashrate",
-    "weekly_streak",
-    "best_combined_diff",
-    "blocks_found",
-    "total_shares_week",
-    "weekly_rank",
-    "is_active",
-)
+class CooperativeSummary(TypedDict):
+    """The columns of `cooperatives` that every page of a cooperative shows. `weekly_rank` is 0 while it is unranked."""
 
-# By hand, for every visitor pays for them; each order and condition stands as its index has it.
+    id: int
+    name: str
+    motto: str | None
+    member_count: int
+    combined_hashrate: float
+    weekly_streak: int
+    best_combined_diff: float
+    blocks_found: int
+    total_shares_week: int
+    weekly_rank: int
+    is_active: bool
+
+
+class MemberRow(TypedDict):
+    """A member of a cooperative. `is_shown` says whether people outside the cooperative see the member."""
+
+    user_id: int
+    display_name: str
+    hashrate: float
+    shares_today: int
+    is_online: bool
+    role: str
+    is_shown: bool
+
+
+class CooperativeRow(CooperativeSummary):
+    """A cooperative with the members the viewer may see. `invite_code` is None unless the viewer is a member."""
+
+    members: list[MemberRow]
+    invite_code: str | None
+
+
+class InvitationRow(CooperativeRow):
+    max_members: int
+
+
+class StatsRow(CooperativeSummary):
+    online_count: int
+
+
+class HashratePoint(TypedDict):
+    """The combined hashrate (H/s) in the hour that begins at `time` (UTC)."""
+
+    time: datetime
+    value: float
+
+
+class ActivityRow(TypedDict):
+    id: int
+    activity_type: str
+    title: str
+    description: str | None
+    created_at: datetime
+    metadata: dict[str, Any]
+
+
+SUMMARY = tuple(CooperativeSummary.__annotations__)
+
+# Written by hand, because every visitor makes these reads. Each order and condition reads as in its index.
 _COUNT = "SELECT coalesce(sum(active), 0)::bigint AS total FROM cooperative_totals"
 _LIST = f"""
 SELECT {", ".join(SUMMARY)}, ({_COUNT}) FROM cooperatives WHERE is_active
@@ -55,11 +103,12 @@ WHERE cooperative_id = %(id)s ORDER BY joined_at, cooperative_members.id
 """  # noqa: S608 - constants
 
 
-def list_cooperatives(*, page: Page, search: str = "") -> tuple[list[Row], int]:
-    """One page of the active cooperatives, best rank first, and how many there are: one query, or two past the end.
+def list_cooperatives(*, page: Page, search: str = "") -> tuple[list[CooperativeRow], int]:
+    """One page of the active cooperatives, best rank first, and how many there are on all pages.
 
-    `search` is part of a name, whatever the case.
+    `search` is part of a name, in any case. Makes one query, or two past the last page or with a search.
     """
+    rows: list[dict[str, Any]]
     if search:
         found = Cooperative.objects.active().filter(name__icontains=search)
         rows, total = list(found.ranked().values(*SUMMARY)[page.window]), found.count()
@@ -69,10 +118,10 @@ def list_cooperatives(*, page: Page, search: str = "") -> tuple[list[Row], int]:
     return [_without_members(row) for row in rows], total
 
 
-def get_cooperative(*, cooperative_id: int, viewer_id: int | None) -> Row:
-    """One cooperative with the members the viewer may see; the invite code only for its own members. Two queries.
+def get_cooperative(*, cooperative_id: int, viewer_id: int | None) -> CooperativeRow:
+    """One cooperative as the viewer may see it. Two queries.
 
-    Raises CooperativeNotFound, also for a suspended one unless the viewer has a seat in it.
+    Raises CooperativeNotFound, also for a suspended cooperative unless the viewer has a seat in it.
     """
     found = fetch_rows(_FIND, {"id": cooperative_id})
     members = fetch_rows(_MEMBERS, {"id": cooperative_id}) if found else []
@@ -80,11 +129,12 @@ def get_cooperative(*, cooperative_id: int, viewer_id: int | None) -> Row:
     if not found or not (is_insider or found[0]["is_active"]):
         raise CooperativeNotFound
     if is_insider:
-        return {**found[0], "members": members}
-    return {**found[0], "members": [member for member in members if member["is_shown"]], "invite_code": None}
+        return cast(CooperativeRow, {**found[0], "members": members})
+    shown = [member for member in members if member["is_shown"]]
+    return cast(CooperativeRow, {**found[0], "members": shown, "invite_code": None})
 
 
-def get_own_cooperative(*, viewer_id: int) -> Row:
+def get_own_cooperative(*, viewer_id: int) -> CooperativeRow:
     """The viewer's cooperative. Raises NoCooperative."""
     cooperative_id = (
         CooperativeMember.objects.filter(user_id=viewer_id).values_list("cooperative_id", flat=True).first()
@@ -94,19 +144,22 @@ def get_own_cooperative(*, viewer_id: int) -> Row:
     return get_cooperative(cooperative_id=cooperative_id, viewer_id=viewer_id)
 
 
-def preview_invitation(*, invite_code: str) -> Row:
-    """What the join page shows: the cooperative as in a list. Raises InvalidInviteCode, CooperativeInactive."""
+def preview_invitation(*, invite_code: str) -> InvitationRow:
+    """The cooperative as the join page shows it, without members. Raises InvalidInviteCode, CooperativeInactive."""
     code = normalize_invite_code(invite_code)
     row = Cooperative.objects.not_dissolved().filter(invite_code=code).values(*SUMMARY, "max_members").first()
     if row is None:
         raise InvalidInviteCode
     if not row["is_active"]:
         raise CooperativeInactive
-    return _without_members(row)
+    return cast(InvitationRow, _without_members(row))
 
 
-def get_cooperative_stats(*, cooperative_id: int, viewer_id: int | None) -> Row:
-    """The cooperative's sums and standing, in one query. Raises CooperativeNotFound."""
+def get_cooperative_stats(*, cooperative_id: int, viewer_id: int | None) -> StatsRow:
+    """The cooperative's sums and rank, and how many of its members are online. One query.
+
+    Raises CooperativeNotFound as get_cooperative does.
+    """
     row = (
         visible_to(viewer_id)
         .filter(pk=cooperative_id)
@@ -116,13 +169,13 @@ def get_cooperative_stats(*, cooperative_id: int, viewer_id: int | None) -> Row:
     )
     if row is None:
         raise CooperativeNotFound
-    return row
+    return cast(StatsRow, row)
 
 
-def list_hashrates(*, cooperative_id: int, viewer_id: int | None, hours: int, now: datetime) -> list[Row]:
-    """The combined hashrate in each of the last `hours` hours, the current one included: exactly that many points.
+def list_hashrates(*, cooperative_id: int, viewer_id: int | None, hours: int, now: datetime) -> list[HashratePoint]:
+    """One point for each of the last `hours` hours, of which the hour of `now` is the last.
 
-    An hour without a sample repeats the one before it; hours before the first are 0. Raises CooperativeNotFound.
+    An hour without a sample repeats the one before it; hours before the first sample are 0. Raises CooperativeNotFound.
     """
     if not visible_to(viewer_id).filter(pk=cooperative_id).exists():
         raise CooperativeNotFound
@@ -133,9 +186,9 @@ def list_hashrates(*, cooperative_id: int, viewer_id: int | None, hours: int, no
     return _repeat_missing(times, sampled, before=earlier or 0.0)
 
 
-def _repeat_missing(times: list[datetime], sampled: dict[datetime, float], *, before: float) -> list[Row]:
-    """One point for each time. A time without a sample repeats the value before it; `before` is the first of these."""
-    points: list[Row] = []
+def _repeat_missing(times: list[datetime], sampled: dict[datetime, float], *, before: float) -> list[HashratePoint]:
+    """One point for each time. A time without a sample repeats the value before it, at the beginning `before`."""
+    points: list[HashratePoint] = []
     value = before
     for at in times:
         value = sampled.get(at, value)
@@ -144,7 +197,7 @@ def _repeat_missing(times: list[datetime], sampled: dict[datetime, float], *, be
 
 
 def visible_to(viewer_id: int | None) -> CooperativeQuerySet:
-    """The active ones, and a suspended one for those who still have a seat in it."""
+    """The cooperatives that the viewer may see: the active ones, and a suspended one in which the viewer has a seat."""
     if viewer_id is None:
         return Cooperative.objects.active()
     seat = CooperativeMember.objects.filter(cooperative=OuterRef("pk"), user_id=viewer_id)
@@ -152,17 +205,17 @@ def visible_to(viewer_id: int | None) -> CooperativeQuerySet:
 
 
 def is_name_available(name: str) -> bool:
-    """Whether no cooperative, dissolved ones included, has this name in any case. `name` is already clean."""
+    """Whether no cooperative has this name, in any case. Dissolved ones count too. `name` is already clean."""
     lowered = Lower(Collate(Value(name), "pg_unicode_fast"))
     return not Cooperative.objects.annotate(lowered=Lower("name")).filter(lowered=lowered).exists()
 
 
-def list_activities(*, user_id: int, page: Page) -> tuple[list[Row], int]:
-    """One page of the user's own history, newest first, and how long it is."""
+def list_activities(*, user_id: int, page: Page) -> tuple[list[ActivityRow], int]:
+    """One page of the user's own history, newest first, and how many entries all pages have."""
     own = UserActivity.objects.filter(user_id=user_id)
     rows = own.order_by("-id").values("id", "activity_type", "title", "description", "created_at", "metadata")
-    return [dict(row) for row in rows[page.window]], own.count()
+    return cast(list[ActivityRow], list(rows[page.window])), own.count()
 
 
-def _without_members(row: Row) -> Row:
-    return {**row, "members": [], "invite_code": None}
+def _without_members(row: Mapping[str, Any]) -> CooperativeRow:
+    return cast(CooperativeRow, {**row, "members": [], "invite_code": None})

@@ -13,7 +13,7 @@ MOTTO_LENGTH = 256
 HOURS_OF_WINDOW = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 
-class CooperativeForm(serializers.Serializer):
+class CooperativeForm(serializers.Serializer[Any]):
     name = LineField(**NAME_BOUNDS)
     motto = LineField(max_length=MOTTO_LENGTH, required=False, allow_null=True)
 
@@ -24,15 +24,15 @@ class CooperativeForm(serializers.Serializer):
         return super().to_internal_value(data)
 
 
-class InviteCodeForm(serializers.Serializer):
+class InviteCodeForm(serializers.Serializer[Any]):
     invite_code = StrictCharField(allow_blank=True)
 
 
-class MemberForm(serializers.Serializer):
+class MemberForm(serializers.Serializer[Any]):
     user_id = IdField()
 
 
-class NameQuery(serializers.Serializer):
+class NameQuery(serializers.Serializer[Any]):
     name = LineField(**NAME_BOUNDS)
 
 
@@ -66,7 +66,7 @@ class CooperativeOut(ReadSerializer):
 
 
 @extend_schema_serializer(many=False)
-class CooperativeListOut(serializers.Serializer):
+class CooperativeListOut(serializers.Serializer[Any]):
     cooperatives = CooperativeOut(many=True)
     total = serializers.IntegerField()
     page = serializers.IntegerField()
@@ -84,7 +84,7 @@ class CooperativeStatsOut(ReadSerializer):
     weekly_rank = serializers.IntegerField()
 
 
-class HashrateQuery(serializers.Serializer):
+class HashrateQuery(serializers.Serializer[Any]):
     window = serializers.ChoiceField(choices=list(HOURS_OF_WINDOW), default="24h")
 
 
@@ -93,7 +93,7 @@ class HashratePointOut(ReadSerializer):
     value = serializers.FloatField(help_text="H/s; an hour without a sample repeats the one before.")
 
 
-class HashratesOut(serializers.Serializer):
+class HashratesOut(serializers.Serializer[Any]):
     window = serializers.ChoiceField(choices=list(HOURS_OF_WINDOW))
     points = HashratePointOut(many=True)
 
@@ -102,11 +102,11 @@ class InvitationOut(CooperativeOut):
     max_members = serializers.IntegerField()
 
 
-class InviteCodeOut(serializers.Serializer):
+class InviteCodeOut(serializers.Serializer[Any]):
     invite_code = serializers.CharField()
 
 
-class NameAvailableOut(serializers.Serializer):
+class NameAvailableOut(serializers.Serializer[Any]):
     available = serializers.BooleanField()
 
 
@@ -119,7 +119,7 @@ class ActivityOut(ReadSerializer):
     metadata = serializers.DictField()
 
 
-class ActivityFeedOut(serializers.Serializer):
+class ActivityFeedOut(serializers.Serializer[Any]):
     activities = ActivityOut(many=True)
     total = serializers.IntegerField()
     page = serializers.IntegerField()

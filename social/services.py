@@ -1,5 +1,5 @@
-"""Every change of a cooperative that its people make. Each function locks, refuses, writes, in that order; pushes
-follow the commit. What staff may do beyond this is in moderation.py; both are made of the same steps.
+"""Every change of a cooperative that users make. Each function locks, refuses and writes, in that order; pushes
+follow the commit. What staff may do is in moderation.py. Both are made of the steps in membership.py.
 """
 
 from typing import Final
@@ -37,14 +37,14 @@ from social.membership import (
 from social.models import MAX_MEMBERS, Cooperative, CooperativeMember
 
 KEEP: Final = object()
-"""The value of an argument that leaves the field as it is, where None clears it."""
+"""As an argument it leaves the field as it is; None would clear the field."""
 
 
 @transaction.atomic
 def create_cooperative(*, user: User, name: str, motto: str | None = None) -> Cooperative:
     """Founds a cooperative with the user as its admin and only member. `name` and `motto` are already clean.
 
-    Raises AlreadyMember, NameTaken.
+    Raises AccountSuspended, AlreadyMember, NameTaken.
     """
     lock_active_user(user)
     _refuse_member(user)
@@ -61,7 +61,7 @@ def create_cooperative(*, user: User, name: str, motto: str | None = None) -> Co
 def join_cooperative(*, user: User, invite_code: str) -> Cooperative:
     """Seats the user in the cooperative whose code this is.
 
-    Raises InvalidInviteCode, AlreadyMember, CooperativeInactive (suspended), CooperativeFull.
+    Raises AccountSuspended, InvalidInviteCode, AlreadyMember, CooperativeInactive (suspended), CooperativeFull.
     """
     lock_active_user(user)
     code = normalize_invite_code(invite_code)
@@ -87,9 +87,9 @@ def join_cooperative(*, user: User, invite_code: str) -> Cooperative:
 
 @transaction.atomic
 def leave_cooperative(*, user: User) -> Cooperative:
-    """Gives up the user's seat; hands over where the admin leaves, dissolves where nobody is left.
+    """Gives up the user's seat. If the admin leaves, the longest-serving member succeeds.
 
-    Raises NotAMember.
+    If nobody is left, the cooperative is dissolved. Raises AccountSuspended, NotAMember.
     """
     lock_active_user(user)
     cooperative = leave(user.pk)
@@ -100,7 +100,7 @@ def leave_cooperative(*, user: User) -> Cooperative:
 
 @transaction.atomic
 def remove_member(*, actor: User, cooperative_id: int, user_id: int) -> None:
-    """Takes a member's seat away on behalf of the cooperative's admin.
+    """Takes a member's seat away. `actor` is the cooperative's admin.
 
     Raises CooperativeNotFound, NotCooperativeAdmin, CooperativeInactive, UseLeaveEndpoint, MemberNotFound.
     """
@@ -117,7 +117,7 @@ def remove_member(*, actor: User, cooperative_id: int, user_id: int) -> None:
 def update_cooperative(
     *, actor: User, cooperative_id: int, name: str | object = KEEP, motto: str | object | None = KEEP
 ) -> Cooperative:
-    """Changes what is given; a motto of None is cleared. `name` and `motto` are already clean.
+    """Changes the fields that are given; None clears the motto. `name` and `motto` are already clean.
 
     Raises CooperativeNotFound, NotCooperativeAdmin, CooperativeInactive, NameTaken.
     """
@@ -132,7 +132,7 @@ def update_cooperative(
 
 @transaction.atomic
 def regenerate_invite_code(*, actor: User, cooperative_id: int) -> Cooperative:
-    """Gives the cooperative a new code; the old one is dead at once.
+    """Replaces the invite code. The old one is invalid at once.
 
     Raises CooperativeNotFound, NotCooperativeAdmin, CooperativeInactive.
     """
@@ -143,7 +143,7 @@ def regenerate_invite_code(*, actor: User, cooperative_id: int) -> Cooperative:
 
 @transaction.atomic
 def dissolve_cooperative(*, actor: User, cooperative_id: int) -> None:
-    """Ends a cooperative of which its admin is the last member.
+    """Ends a cooperative. Its admin is its last member.
 
     Raises CooperativeNotFound, NotCooperativeAdmin, CooperativeInactive, CooperativeHasMembers.
     """

@@ -1,11 +1,11 @@
-"""What staff's pages of users and of cooperatives share."""
+"""The section that the admin's pages of users and of cooperatives have in common."""
 
 from bitcoingame.core.staff.pages import Section, link_to_user, when
 from social.history import latest_activities
 
 
 def list_latest_activities(user_ids: list[int], limit: int) -> Section:
-    """What these users did last, newest first; at most `limit` rows."""
+    """The latest activities of these users, newest first; at most `limit` rows."""
     return Section(
         "Latest activity",
         ("Who", "What", "When"),

@@ -1,17 +1,18 @@
-"""The statistics of all cooperatives, from what their members' machines and days say (spec section 7).
+"""The statistics of all cooperatives, computed from the machines and the days of their members (spec section 7).
 
-A cooperative's statistics are those of the people who are in it: whoever moves takes their shares along, so that each
-share counts once. What a week has shown stays: CooperativeWeek holds it, and best_combined_diff never falls.
+A cooperative's statistics are those of its present members. A user who moves takes their shares along, so that each
+share counts once. The result of a past week stays: CooperativeWeek keeps it, and best_combined_diff never falls.
 
-Each batch is one statement that works out fresh values, locks in id order the cooperatives where any differ, and
-writes only those. Its snapshot is the instant the statistics are of: whoever joins or leaves while it waits for a lock
-is counted by the next run. The batch's range stands in every part of it, or each batch would read whole tables.
+Each batch is one statement. It computes fresh values, locks the cooperatives whose values differ in the order of their
+ids, and writes only those. The statistics describe the instant of its snapshot: the next run counts a user who joins or
+leaves while the statement waits for a lock. Every part of the statement names the batch's range of ids, because
+otherwise each batch would read whole tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -23,63 +24,67 @@ from notifications.services import PersonalNotification, create_notifications
 from social.models import CooperativeMember
 
 BATCH_SIZE = 500
-"""Cooperatives per transaction: how long a join or an edit may have to wait. Ranks take less."""
+"""Cooperatives per transaction. A join or an edit may have to wait for one such transaction."""
 RANK_BATCH_SIZE = 1000
+"""Larger, because a transaction takes less time to write a rank."""
 
 SAMPLES_KEPT = timedelta(days=31)
 RANK_CLASSES = (1, 3, 10, 25, 50, 100)
 STREAK_MILESTONES = (52, 26, 12, 4)
 
-# Shares reach us late, Sunday's on Monday, say. After an outage the weeks missed are caught up, so far back at most.
+# Shares may reach us this late: on Monday those of Sunday. After an outage, weeks are caught up at most this far back.
 _LATE_SHARES = timedelta(days=1)
 _CAUGHT_UP = timedelta(weeks=8)
 
 
 class Refreshed(NamedTuple):
-    """How many rows a run wrote, and how many notifications it made."""
+    """How many rows a run wrote, and how many notifications it created."""
 
     members: int = 0
     cooperatives: int = 0
     ranks: int = 0
-    told: int = 0
+    notifications: int = 0
 
 
 class Reached(NamedTuple):
-    """A milestone: the weeks of a streak that began in `week`, or the class of ranks entered in it."""
+    """A milestone of a cooperative. `value` is the length of a streak that began in `week`, or a class of ranks.
+
+    `week` is a Monday: for a streak that of its first week, for a class of ranks that of the week it was entered in.
+    """
 
     value: int
     week: date
 
 
 def update_cooperative_stats(*, now: datetime, since: datetime | None = None) -> Refreshed:
-    """Brings all statistics, weeks, samples and ranks to what they are at `now`, and tells the milestones reached.
+    """Computes all statistics, weeks, samples and ranks as of `now`, and notifies members of the milestones reached.
 
-    `since` is when it last ran: weeks that have ended after it are closed first. Running it again changes nothing.
-    Commits batch by batch: call it outside a transaction.
+    `since` is when it last ran: weeks that have ended since then are closed first. Running it again changes nothing.
+    It commits batch by batch, so call it outside a transaction.
     """
     today = utc_day(now)
     week = week_of(today)
     first_day = max(utc_day(since or now) - _LATE_SHARES, today - _CAUGHT_UP)
     ended_weeks = list(weeks_before(week, since=first_day))
-    members = cooperatives = told = 0
+    members = cooperatives = notifications = 0
     for first, last in _id_ranges():
         for ended in ended_weeks:
             _close_week(ended, first=first, last=last)
         written = _refresh_batch(now=now, today=today, week=week, first=first, last=last)
         members += written.members
         cooperatives += written.cooperatives
-        told += written.told
+        notifications += written.notifications
     ranks = _rank_all()
-    return Refreshed(members, cooperatives, ranks, told + _tell_ranks(week))
+    return Refreshed(members, cooperatives, ranks, notifications + _notify_of_ranks(week))
 
 
 def delete_old_samples(*, now: datetime, batch_size: int) -> int:
-    """Deletes up to batch_size hashrate samples older than any chart shows; returns how many."""
+    """Deletes up to batch_size hashrate samples that are older than any chart shows. Returns how many it deleted."""
     before = now - SAMPLES_KEPT
     return delete_batch(table="cooperative_hashrates", column="sampled_at", before=before, batch_size=batch_size)
 
 
-# These stand in social/sql, with a line about each of their parts.
+# The statements are in social/sql, with a line about each of their parts.
 _SHARES_OF_MEMBER = read_statement("social", "shares_of_member")
 _REFRESH = read_statement("social", "refresh_statistics").format(shares_of_member=_SHARES_OF_MEMBER)
 _CLOSE_WEEK = read_statement("social", "close_week").format(shares_of_member=_SHARES_OF_MEMBER)
@@ -113,7 +118,7 @@ WHERE cooperative.id = place.id AND (cooperative.is_active OR place.rank = 0)
 
 @contextmanager
 def _batch() -> Iterator[CursorWrapper]:
-    """A transaction of its own, whose statement is planned for the rows in its range, and not compiled."""
+    """A transaction for one batch. Its statement is planned for the rows in its range, and is not compiled."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         cursor.execute("SET LOCAL jit = off")
@@ -144,14 +149,19 @@ def _refresh_batch(*, now: datetime, today: date, week: date, first: int, last: 
     with _batch() as cursor:
         cursor.execute(_REFRESH, {"today": today, "week": week, "hour": hour, "first": first, "last": last})
         members, cooperatives, longer_streaks = cursor.fetchone()
-        # The cause names the streak's first week: one that late shares mend on Monday is not told a second time.
-        reached = {
-            pk: Reached(weeks, week - ended_weeks * WEEK)
-            for pk, before, after, ended_weeks in longer_streaks
-            if (weeks := _milestone_between(before, after))
-        }
-        told = _tell_members(reached, variant="streak", value="weeks")
-    return Refreshed(members, cooperatives, 0, told)
+        notifications = _notify_members(_reached_by_streaks(longer_streaks, week), variant="streak", value="weeks")
+    return Refreshed(members, cooperatives, 0, notifications)
+
+
+def _reached_by_streaks(longer_streaks: Iterable[Sequence[int]], week: date) -> dict[int, Reached]:
+    """{cooperative: milestone} of [id, weeks before, weeks now, weeks of the streak that ended before `week`]."""
+    reached = {}
+    for pk, before, after, ended_weeks in longer_streaks:
+        milestone = _milestone_between(before, after)
+        if milestone is not None:
+            # With the streak's first week, a streak that late shares mend on Monday is not announced a second time.
+            reached[pk] = Reached(milestone, week - ended_weeks * WEEK)
+    return reached
 
 
 def _milestone_between(before: int, after: int) -> int | None:
@@ -171,17 +181,20 @@ def _rank_all() -> int:
     return written
 
 
-def _tell_ranks(week: date) -> int:
+def _notify_of_ranks(week: date) -> int:
     with _batch() as cursor:
         cursor.execute(
             _ENTER_RANK_CLASSES, {"week": week, "classes": list(RANK_CLASSES), "last_class": max(RANK_CLASSES)}
         )
         reached = {pk: Reached(rank_class, week) for pk, rank_class in cursor.fetchall()}
-        return _tell_members(reached, variant="rank", value="rank")
+        return _notify_members(reached, variant="rank", value="rank")
 
 
-def _tell_members(reached: dict[int, Reached], *, variant: str, value: str) -> int:
-    """Tells the members of each cooperative in {id: what it reached}, in the caller's transaction."""
+def _notify_members(reached: Mapping[int, Reached], *, variant: str, value: str) -> int:
+    """Notifies the members of each cooperative in {id: what it reached}. Returns how many notifications it created.
+
+    `value` is the name under which the text of the variant expects Reached.value.
+    """
     if not reached:
         return 0
     members = CooperativeMember.objects.filter(cooperative__in=reached).values(
@@ -190,13 +203,16 @@ def _tell_members(reached: dict[int, Reached], *, variant: str, value: str) -> i
     return create_notifications(
         kind="coop_activity",
         items=[
-            PersonalNotification(
-                user_id=member["user_id"],
-                cause=f"coop_{variant}:{member['cooperative_id']}:{milestone.value}:{week_name(milestone.week)}",
-                values={"cooperative": member["cooperative__name"], value: milestone.value},
-                variant=variant,
-            )
+            _milestone_news(member, reached[member["cooperative_id"]], variant=variant, value=value)
             for member in members
-            for milestone in (reached[member["cooperative_id"]],)
         ],
+    )
+
+
+def _milestone_news(member: Mapping[str, Any], milestone: Reached, *, variant: str, value: str) -> PersonalNotification:
+    return PersonalNotification(
+        user_id=member["user_id"],
+        cause=f"coop_{variant}:{member['cooperative_id']}:{milestone.value}:{week_name(milestone.week)}",
+        values={"cooperative": member["cooperative__name"], value: milestone.value},
+        variant=variant,
     )

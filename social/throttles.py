@@ -1,4 +1,4 @@
-"""Guessing invite codes is bounded, per account and per address."""
+"""Limits how many wrong invite codes an account and an address may try."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from social.errors import CooperativeInactive, InvalidInviteCode
 
 @contextmanager
 def bounded_guess(request: Request) -> Iterator[None]:
-    """Around every look at an invite code: what does not turn out to be a wrong guess is given back.
+    """Wraps each use of an invite code. The attempt is given back unless it turns out to be a wrong guess.
 
-    Raises TooManyAttempts before the code is looked at.
+    Raises TooManyAttempts before the code is looked up.
     """
     limits = {f"invite-address:{client_address(request)}": settings.INVITE_GUESSES_PER_ADDRESS}
     if request.user.is_authenticated:

@@ -105,7 +105,7 @@ class CooperativeViewSet(viewsets.ViewSet):
     @extend_schema(responses={200: CooperativeOut, **refusals(404)})
     @action(detail=False)
     def mine(self, request: UserRequest) -> Response:
-        """The cooperative one is in; 404 without one."""
+        """The cooperative that the signed-in user is in; 404 if there is none."""
         return Response(CooperativeOut.of(selectors.get_own_cooperative(viewer_id=request.user.pk)))
 
     @extend_schema(responses={200: InvitationOut, **refusals(400, 429)})

@@ -142,7 +142,7 @@ class Migration(migrations.Migration):
                 (
                     "best_rank_class",
                     models.SmallIntegerField(
-                        help_text="The smallest of the told ranks (top 100, 50 …) it was within at any time of the week.",
+                        help_text="The smallest class of ranks (top 100, 50 …) it was in at any time of the week.",
                         null=True,
                     ),
                 ),

@@ -1,5 +1,5 @@
 -- Finds the cooperatives that have entered a class of ranks (%(classes)s: top 1, 3 …) in the week of %(week)s, and
--- notes each class in cooperative_weeks. _tell_ranks in social/statistics.py executes it, after the ranks are written.
+-- notes each class in cooperative_weeks. _notify_of_ranks in social/statistics.py executes it, after the ranks are written.
 --
 -- A class is entered if the cooperative was in it neither this week nor last week. A rank that goes to and fro around a
 -- border therefore enters nothing, and nor does every Monday's new start.

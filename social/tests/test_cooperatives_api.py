@@ -17,7 +17,7 @@ def seats():
 
 
 def refusal(response, status, code):
-    """The refusal's sentence, after checking its status, code and shape."""
+    """Checks the status, the code and the shape of a refusal, and returns its sentence."""
     assert (response.status_code, response.json()["code"]) == (status, code), response.content
     assert set(response.json()) <= {"detail", "code", "errors"}
     assert response.headers["Content-Type"] == "application/json"
@@ -169,7 +169,7 @@ class TestJoining:
         assert CooperativeMember.objects.count() == 1
 
     @pytest.mark.parametrize("code", [None, 12345678, ["A"], {"a": 1}, True, "A\x00BCDEFG"])
-    def test_what_is_no_code_at_all_is_bad_input(self, bob, code):
+    def test_a_code_that_is_no_text_is_bad_input(self, bob, code):
         refusal(client_of(bob).post(f"{URL}/join", {"invite_code": code}, format="json"), 400, "invalid_input")
 
     def test_a_full_cooperative_takes_nobody(self, alice, bob):
@@ -257,7 +257,7 @@ class TestLeaving:
         refusal(client.post(f"{URL}/join", code, format="json"), 400, "invalid_invite_code")
         refusal(client.get(f"{URL}/invite/{cooperative.invite_code}"), 400, "invalid_invite_code")
 
-    def test_who_is_in_none_cannot_leave(self, bob):
+    def test_a_user_without_a_cooperative_cannot_leave(self, bob):
         refusal(client_of(bob).post(f"{URL}/leave"), 400, "not_a_member")
 
     def test_one_leaves_a_suspended_cooperative(self, alice, bob):
@@ -350,7 +350,7 @@ class TestAdministering:
         assert len(seats()) == 1
 
     def test_the_path_says_which_cooperative(self, alice, bob, charlie):
-        """An admin's power ends at their own cooperative, whoever they name."""
+        """Admins remove nobody from other cooperatives, whichever member they name."""
         own = make_cooperative(alice, bob)
         other = make_cooperative(charlie)
         client = client_of(alice)

@@ -53,7 +53,7 @@ def test_malformed_codes_count_and_cost_as_wrong_ones(alice, bob, code):
 
 
 class Recorder:
-    """Keeps each statement's verb."""
+    """Notes the first word of each statement."""
 
     def __init__(self):
         self.statements = []

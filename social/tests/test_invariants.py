@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def constraint_that_refuses(change):
-    """Runs the change and its commit checks; answers the name of what refused it."""
+    """Makes the change and runs the checks of a commit. Returns the name of the constraint that refuses it."""
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         change()
         with connection.cursor() as cursor:
@@ -137,7 +137,7 @@ def test_names_are_one_clean_line(alice, name, rule):
 def test_truncation_leaves_no_wrong_count(alice, bob, table):
     make_cooperative(alice, bob)
 
-    # PostgreSQL truncates no table that checks at commit are still waiting for.
+    # PostgreSQL does not truncate a table while checks of it wait for the commit.
     sql("SET CONSTRAINTS ALL IMMEDIATE")()
     sql(f"TRUNCATE {table} CASCADE")()
 

@@ -1,4 +1,4 @@
-"""What outsiders, members and staff-suspended cooperatives show, and what a list costs."""
+"""What outsiders and members see of cooperatives, suspended ones too, and how many queries a list makes."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def shown(response):
 
 @pytest.fixture
 def ranking(db):
-    """Second, first, unranked strong, unranked weak and a tie that the id decides."""
+    """Five cooperatives: one first, two second (the id decides), and two unranked with a high and a low hashrate."""
     for name, rank, hashrate in [("B", 2, 0), ("A", 1, 5), ("D", 0, 9), ("E", 0, 1), ("C", 2, 0)]:
         cooperative = make_cooperative(make_user(), name=f"Coop {name}")
         Cooperative.objects.filter(pk=cooperative.pk).update(weekly_rank=rank, combined_hashrate=hashrate)

@@ -1,4 +1,4 @@
-"""Staff act on cooperatives and accounts: what changes, who is told, what the audit log says, and what is refused."""
+"""Staff act on cooperatives and accounts: changes, notifications, entries of the audit log, and refusals."""
 
 from functools import partial
 
@@ -63,7 +63,7 @@ def audited():
 
 
 def state_of_everything():
-    """What a refusal may not change."""
+    """Everything that must stay the same when an action is refused."""
     return [
         list(Cooperative.objects.order_by("pk").values()),
         list(CooperativeMember.objects.order_by("pk").values()),
@@ -253,7 +253,7 @@ def test_a_suspended_user_leaves_and_is_shut_out(
 
 @pytest.fixture
 def disconnected():
-    """What the processes with sockets were told, in order."""
+    """Reads the messages that the processes with sockets got, in order."""
     from channels.layers import get_channel_layer
 
     from bitcoingame.core.redis import request_redis

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def assert_whole(cooperative):
-    """Counts, owner, admin and activity agree with the rows."""
+    """Asserts that the cooperative's count, owner, admin and activity agree with the rows of its members."""
     cooperative.refresh_from_db()
     members = list(cooperative.members.all())
     assert cooperative.member_count == len(members)
@@ -139,7 +139,7 @@ def test_one_leaves_while_being_removed(at_once):
 
 
 def test_a_former_admins_removal_does_not_count(at_once):
-    """Power is looked at under the lock: who has handed over removes nobody."""
+    """The admin is checked under the lock: a user who has handed over removes nobody."""
     for _ in range(5):
         admin, heir, member = make_user(), make_user(), make_user()
         cooperative = make_cooperative(admin, heir, member)

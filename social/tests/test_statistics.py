@@ -1,4 +1,4 @@
-"""What a run of the statistics makes of workers, days and seats; every instant is given, none is the clock's."""
+"""What a run of the statistics makes of workers, days and seats. The tests give every instant; no clock is read."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -55,7 +55,7 @@ def told(user):
 
 
 def transaction_ids():
-    """Which transaction wrote each row: a row nobody wrote again keeps its own."""
+    """The transaction that wrote each row. It stays the same for a row that is not written again."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT ctid::text FROM cooperatives UNION ALL SELECT ctid::text FROM cooperative_members"
@@ -76,7 +76,7 @@ class TestMembersAndSums:
 
         written = update_cooperative_stats(now=TUESDAY_NOON)
 
-        assert written == Refreshed(members=2, cooperatives=1, ranks=1, told=0)
+        assert written == Refreshed(members=2, cooperatives=1, ranks=1, notifications=0)
         assert seat(alice) == (2e12, 7, True)
         assert seat(bob) == (4e12, 0, False)
         assert stats(cooperative) == {"hashrate": 6e12, "shares": 147, "best": 8e6, "streak": 1, "rank": 1}
@@ -293,8 +293,8 @@ class TestMilestones:
         )
         mine(bob, MONDAY)
 
-        assert update_cooperative_stats(now=TUESDAY_NOON).told == 1
-        assert update_cooperative_stats(now=TUESDAY_NOON + timedelta(minutes=5)).told == 0
+        assert update_cooperative_stats(now=TUESDAY_NOON).notifications == 1
+        assert update_cooperative_stats(now=TUESDAY_NOON + timedelta(minutes=5)).notifications == 0
         assert told(alice) == ["Hash Pirates has mined for 4 weeks in a row."]
         assert told(bob) == []
 
@@ -352,7 +352,7 @@ class TestMilestones:
         )
         mine(alice, MONDAY)
 
-        assert update_cooperative_stats(now=TUESDAY_NOON).told == 0
+        assert update_cooperative_stats(now=TUESDAY_NOON).notifications == 0
         assert CooperativeWeek.objects.get(week=MONDAY).best_rank_class == 1
 
     def test_no_class_beyond_a_hundred(self, alice):

@@ -21,7 +21,7 @@ COOPERATIVES = 4
 
 
 class Model:
-    """Everything in dictionaries, one loop in another, nothing remembered but what the rules say is kept."""
+    """Keeps everything in dictionaries, computes with nested loops, and remembers only what the rules say is kept."""
 
     def __init__(self):
         self.now = START
@@ -113,7 +113,7 @@ def sum_of(rates):
 
 
 class World:
-    """One history, told to the service and to the model alike."""
+    """One history. Each step of it happens in the service and in the model."""
 
     def __init__(self):
         self.model = Model()

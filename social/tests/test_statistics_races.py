@@ -1,4 +1,4 @@
-"""The statistics while people come and go: nobody waits in a circle, and the run after the rush finds the truth."""
+"""The statistics while members join and leave: nothing deadlocks, and the next run gets everything right."""
 
 from datetime import timedelta
 from functools import partial
@@ -29,7 +29,7 @@ def keep_refreshing(now, rounds):
 
 
 def move_about(user, cooperatives, rounds):
-    """Joins and leaves in turn; a cooperative that died meanwhile is passed by."""
+    """Joins and leaves one cooperative after another, and skips those dissolved in the meantime."""
     for number in range(rounds):
         try:
             services.join_cooperative(user=user, invite_code=cooperatives[number % len(cooperatives)].invite_code)
@@ -65,7 +65,7 @@ def test_joins_and_leaves_never_deadlock_with_a_run(at_once, monkeypatch):
     assert {cooperative.total_shares_week for cooperative in others} == {12}
 
 
-def test_who_joins_during_a_run_is_counted_by_the_next(at_once):
+def test_a_user_who_joins_during_a_run_is_counted_by_the_next(at_once):
     now = timezone.now() + timedelta(minutes=1)
     founder, joiner = make_user(), make_user()
     cooperative = make_cooperative(founder)
@@ -86,7 +86,7 @@ def test_who_joins_during_a_run_is_counted_by_the_next(at_once):
 
 
 def test_a_run_that_dies_between_batches_is_healed_by_the_next(monkeypatch):
-    """Each batch is whole or not there, whatever the run was at when it ended."""
+    """A batch is written completely or not at all, at whatever point the run dies."""
     now = timezone.now()
     monkeypatch.setattr(statistics, "BATCH_SIZE", 1)
     users = [make_user() for _ in range(3)]

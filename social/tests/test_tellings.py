@@ -1,4 +1,4 @@
-"""Who is told of what happens in a cooperative, and who is not."""
+"""Which users are notified of what happens in a cooperative, and which are not."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_a_refused_action_tells_nobody(alice, bob, charlie):
     assert not Notification.objects.exists()
 
 
-def test_who_switched_it_off_is_not_told(alice, bob):
+def test_a_user_who_switched_it_off_is_not_notified(alice, bob):
     NotificationPreferences.objects.filter(user=alice).update(coop_activity=False)
 
     make_cooperative(alice, bob)
