@@ -1,4 +1,4 @@
-"""Staff's pages of notifications and announcements."""
+"""Staff's pages about notifications and announcements."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,13 +6,13 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import display
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from bitcoingame.core.errors import DomainError
@@ -51,7 +51,7 @@ class NotificationAdmin(PersonalRowsAdmin):
 
 
 class UtcTimeField(forms.DateTimeField):
-    """A browser's datetime-local, taken as UTC."""
+    """The browser's datetime-local, which has no zone, read as UTC. Cleans to an aware datetime, or None if empty."""
 
     widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"})
 
@@ -61,7 +61,7 @@ class UtcTimeField(forms.DateTimeField):
 
 
 class AnnouncementForm(ReasonForm):
-    """`token` names this one announcement, so that sending it twice is sending it once."""
+    """`token` identifies this announcement, so that a form that is sent twice announces once."""
 
     description = LineField(
         label="What is going to happen",
@@ -83,7 +83,7 @@ class AnnouncementForm(ReasonForm):
 
 @admin.register(Broadcast)
 class BroadcastAdmin(ReadOnlyAdmin):
-    """Written on one page, looked at on the next, sent once; its own page shows how far it has come."""
+    """Staff write an announcement on one page, check it on the next and send it once. Its own page shows progress."""
 
     list_display = ("title", "description", "state", "progress", "announced")
     ordering = ("-id",)

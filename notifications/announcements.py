@@ -1,4 +1,4 @@
-"""Staff tell everyone of maintenance: once, with a reason, in the audit log."""
+"""Staff announce maintenance to everyone: once, with a reason, in the audit log."""
 
 from datetime import datetime
 
@@ -18,12 +18,12 @@ WHERE users.id > 0 AND users.is_active AND wish.in_app
 
 
 def preview_maintenance(*, description: str, starts_at: datetime | None) -> Text:
-    """What everyone would read. Raises BadValue."""
+    """The text that everyone would get. Raises BadValue for a description that is not one line of plain text."""
     return write_text("maintenance", *_variant(description, starts_at))
 
 
 def count_recipients() -> int:
-    """How many would be told now: active miners who want notifications at all."""
+    """How many users would get an announcement now: active miners whose inApp switch is on."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT_RECIPIENTS)
         return int(cursor.fetchone()[0])
@@ -33,9 +33,10 @@ def count_recipients() -> int:
 def announce_maintenance(
     *, staff: User, reason: str, description: str, starts_at: datetime | None, cause: str, now: datetime
 ) -> Broadcast:
-    """Tells everyone, in batches after the commit. The same cause announces once, however often it is sent.
+    """Announces maintenance to everyone and writes it into the audit log. A job delivers in batches after the commit.
 
-    Raises ReasonMissing, StartsInThePast, AnnouncedAlready; BadValue for a text that is no text.
+    `starts_at` and `now` are datetimes with a zone. Raises ReasonMissing; StartsInThePast; AnnouncedAlready for a cause
+    that was announced before; BadValue for a description that is not one line of plain text.
     """
     clean_reason(reason)
     if starts_at is not None and starts_at <= now:

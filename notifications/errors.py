@@ -1,4 +1,4 @@
-"""What requests are refused with, and the mistakes of code that calls: those end in a log, never in an answer."""
+"""Refusals of requests, and mistakes of calling code. A mistake ends in a log, never in an answer."""
 
 from bitcoingame.core.errors import DomainError, NotFound
 
@@ -14,27 +14,30 @@ class InvalidUnsubscribeToken(DomainError):
 
 
 class NotificationMistake(ValueError):
-    """A call that no notification can come from."""
+    """The caller asked for a notification that cannot be created."""
 
 
 class UnknownKind(NotificationMistake):
-    """The kind, the type it was said to have, or its variant is not in the catalogue."""
+    """The catalogue does not have this kind, this variant of it, or has it under another type."""
 
 
 class MissingValue(NotificationMistake):
-    """The kind's texts speak of something the caller did not give."""
+    """The kind's texts name a value that the caller did not give."""
 
 
 class UnknownValue(NotificationMistake):
-    """The caller gave something the kind's texts do not speak of."""
+    """The caller gave a value that the kind's texts do not name."""
 
 
 class BadValue(NotificationMistake):
-    """A value is not plain text of a bounded length, a number or a time."""
+    """A value is not a bounded line of plain text, a number or a time with its zone.
+
+    It is raised too for a cause or a title of a wrong length.
+    """
 
 
 class TooManyRecipients(NotificationMistake):
-    """More than one statement should carry; everyone is told by `announce_to_everyone`."""
+    """More recipients than one statement should carry. Use `announce_to_everyone` to reach everyone."""
 
 
 class StartsInThePast(DomainError):

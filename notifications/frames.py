@@ -1,11 +1,27 @@
-"""What is published on `ws:user:{id}` for the user's sockets; the names inside `data` are the dashboard's."""
+"""Events for a user's sockets, published on `ws:user:{id}`. The names inside `data` are the dashboard's."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypedDict
 
 
-def notification_event(row: Mapping[str, Any]) -> dict[str, Any]:
-    """From a notification's columns."""
+class NotificationRow(TypedDict):
+    """The columns of a notification that its user's sockets get."""
+
+    id: int
+    seq: int
+    type: str
+    subtype: str
+    title: str
+    description: str | None
+    created_at: datetime
+    read: bool
+    action_url: str | None
+    action_label: str | None
+
+
+def notification_event(row: NotificationRow) -> dict[str, Any]:
+    """The event for one notification: {"event": "notification", "data": {…}}. The id becomes a string."""
     return {
         "event": "notification",
         "data": {
@@ -24,5 +40,5 @@ def notification_event(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_event(ids: Iterable[int] | None, unread: int) -> dict[str, Any]:
-    """These have been read, or with None all of them; `unread` remain."""
+    """The event for notifications that were read: these ids, or all of them if None. `unread` are still unread."""
     return {"event": "read", "data": {"ids": "all" if ids is None else [str(id) for id in ids], "unread": unread}}

@@ -1,4 +1,4 @@
-"""What the rq workers do for notifications, on demand and by the timetable."""
+"""The jobs of notifications, which rq workers run on demand and by the timetable."""
 
 import logging
 import time
@@ -14,22 +14,23 @@ from notifications.services import deliver_batch
 logger = logging.getLogger(__name__)
 
 BROADCAST_BATCH = 1000
-# What one connection to a mail server carries.
+# One job uses one connection, and mail servers limit how many e-mails one connection may carry.
 EMAILS_PER_JOB = 100
-# With a slow service fewer: a job that runs out of its time takes an e-mail with it that nobody knows to be sent.
+# Stop well before RQ kills the job: a kill in mid-send leaves an e-mail whose fate is unknown.
 SENDING_SECONDS = 120.0
 
 
 def deliver_broadcast(broadcast_id: int) -> None:
-    """Delivers a broadcast from where it stands to its end, or until another worker is met at it."""
+    """Delivers a broadcast from where it stands to its end. Stops early if another worker is delivering it."""
     while deliver_batch(broadcast_id, batch_size=BROADCAST_BATCH):
         pass
 
 
 def resume_broadcasts() -> None:
-    """Each minute: delivers what nobody is delivering, because a worker died or Redis was down at the announcement.
+    """Each minute: delivers the broadcasts that nobody is delivering.
 
-    One that fails holds up no other; its error is raised when all have had their turn.
+    There are such because a worker died or Redis was down at the announcement. A broadcast that fails does not hold up
+    the others: the first error is raised when all have been tried.
     """
     errors = []
     for broadcast_id in Broadcast.objects.filter(finished_at__isnull=True).order_by("pk").values_list("pk", flat=True):
@@ -43,7 +44,10 @@ def resume_broadcasts() -> None:
 
 
 def send_due_emails() -> None:
-    """After a commit that made some due, and each minute: for retries, and for what Redis did not take."""
+    """Sends the e-mails that are due.
+
+    Runs after each commit that made some due. Runs each minute too, for retries and for jobs that Redis did not take.
+    """
     now = timezone.now()
     give_up_interrupted(now=now)
     if not has_due_emails(now=now):

@@ -1,4 +1,4 @@
-"""The closed catalogue: every kind of notification there is, and how its texts come about (spec section 4)."""
+"""The closed catalogue: every kind of notification there is, and how its texts are written (spec section 4)."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,10 +15,10 @@ MAX_NUMBER = 2**63
 
 
 class Kind(NamedTuple):
-    """One kind. The texts name their values in braces; `descriptions` holds one text per variant, mostly just "".
+    """One kind. Its texts name their values in braces. `descriptions` is one text, or one text per variant.
 
     `preference` is the switch in NotificationPreferences that turns the kind off; a kind without one is always wanted.
-    `lasts` is how long it is worth showing; None is for good.
+    `lasts` is how long a notification of the kind is shown. None means that it does not expire.
     """
 
     type: str
@@ -191,7 +191,7 @@ CATALOGUE: Mapping[str, Kind] = {
 
 
 class Text(NamedTuple):
-    """What one notification says, and the values it says it with, ready for JSON."""
+    """The texts of one notification, and the values in them, ready for JSON: times are ISO 8601 in UTC."""
 
     title: str
     description: str
@@ -199,7 +199,7 @@ class Text(NamedTuple):
 
 
 def find_kind(kind: str) -> Kind:
-    """Raises UnknownKind."""
+    """The catalogue's entry. Raises UnknownKind."""
     try:
         return CATALOGUE[kind]
     except (KeyError, TypeError):
@@ -207,7 +207,10 @@ def find_kind(kind: str) -> Kind:
 
 
 def write_text(kind: str, variant: str, values: Mapping[str, Any]) -> Text:
-    """Fills the kind's texts. Raises UnknownKind, MissingValue, UnknownValue or BadValue."""
+    """Fills the kind's texts with the values: lines of plain text, numbers, or datetimes with a zone.
+
+    Raises UnknownKind, MissingValue, UnknownValue or BadValue.
+    """
     title, description, named = _templates(kind, variant)
     if missing := named - values.keys():
         raise MissingValue(f"{kind} needs {', '.join(sorted(missing))}.")
@@ -248,7 +251,7 @@ def _for_json(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Writer(Formatter):
-    """`{x:si}` shortens a number (1.24T); `{x:week}` counts in the noun (1 week, 5 weeks)."""
+    """`{x:si}` shortens a number (1.24T); `{x:week}` writes the number with its noun (1 week, 5 weeks)."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "si":

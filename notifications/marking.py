@@ -1,4 +1,7 @@
-"""Marking notifications read. The user's counter row is locked first, as by whoever creates: no change is half seen."""
+"""Marking notifications read.
+
+The user's counter row is locked first, as it is when notifications are created, so that nobody sees half of a change.
+"""
 
 from functools import partial
 
@@ -35,9 +38,9 @@ SELECT shown, rows FROM tally
 
 @transaction.atomic
 def mark_read(*, user_id: int, notification_id: int) -> None:
-    """Marks one of the user's notifications read and tells their sockets; again is fine.
+    """Marks one of the user's notifications read and tells the user's sockets. A second call changes nothing.
 
-    Raises NotificationNotFound, also for another user's.
+    Raises NotificationNotFound, also if the notification belongs to another user.
     """
     _lock_counter(user_id)
     own = Notification.objects.filter(pk=notification_id, user_id=user_id)
@@ -55,11 +58,11 @@ def mark_read(*, user_id: int, notification_id: int) -> None:
 
 @transaction.atomic
 def mark_all_read(*, user_id: int) -> int:
-    """Marks what the user has been told so far read, tells their sockets, and returns how many that were.
+    """Marks all of the user's notifications read and tells the user's sockets.
 
-    What commits meanwhile stays unread and counted.
+    Returns how many were unread, without the expired ones. Notifications that commit meanwhile stay unread and counted.
     """
-    # Before the lock, where this may wait for a transaction that is about to tell the user something new.
+    # Read before the lock: the lock may wait for a transaction that adds a notification the user has not seen yet.
     last_seq = NotificationCounter.objects.values_list("last_seq", flat=True).get(pk=user_id)
     _lock_counter(user_id)
     with connection.cursor() as cursor:

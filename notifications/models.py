@@ -1,4 +1,4 @@
-"""Stored notifications and the per-user counters that give each its place (spec section 4)."""
+"""Notifications, announcements, e-mails, and the counters that number each user's notifications (spec section 4)."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -12,18 +12,19 @@ TYPES = ("mining", "gamification", "competition", "social", "system")
 
 
 def no_rows() -> list[int]:
+    """The counts of a user without notifications."""
     return [0] * len(TYPES)
 
 
-def counts_per_type() -> ArrayField:
-    """One whole number for each of TYPES, in their order."""
+def counts_per_type() -> "ArrayField[list[int], list[int]]":
+    """A field of whole numbers, one for each of TYPES, in their order."""
     return ArrayField(models.IntegerField(), size=len(TYPES), default=no_rows, db_default=no_rows())
 
 
 class NotificationCounter(models.Model):
     """The user's last seq and the exact numbers of rows, changed in the transaction that changes the rows.
 
-    A trigger on users (notifications/sql/counters.sql) inserts it, so that every recipient has a row to lock. A
+    A trigger on users (notifications/sql/counters.sql) inserts the row, so that every recipient has a row to lock. A
     transaction that changes notifications locks the rows of their users here first, in the order of user ids. Expired
     notifications count until they are deleted.
     """
@@ -43,7 +44,11 @@ class NotificationCounter(models.Model):
 
 
 class Notification(models.Model):
-    """One stored notification. seq is the user's own counter, 1, 2, 3 … in order of commit: the only safe cursor."""
+    """One stored notification.
+
+    seq numbers each user's notifications 1, 2, 3 … in the order of commits, so seq alone is a safe cursor. id and
+    created_at are not in the order of commits.
+    """
 
     user = CascadingKey(User, related_name="notifications", db_index=False)
     seq = models.BigIntegerField()
@@ -57,7 +62,12 @@ class Notification(models.Model):
     metadata = models.JSONField(default=dict, db_default={})
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
-    cause = models.CharField(max_length=MAX_CAUSE, null=True, blank=True, help_text="What it tells of, once.")
+    cause = models.CharField(
+        max_length=MAX_CAUSE,
+        null=True,
+        blank=True,
+        help_text="What the notification is about. A user gets one notification per cause.",
+    )
 
     class Meta:
         db_table = "notifications"
@@ -95,10 +105,12 @@ class Broadcast(models.Model):
     title = models.CharField(max_length=256)
     description = models.TextField()
     metadata = models.JSONField(default=dict)
-    reached_user_id = models.BigIntegerField(default=0, db_default=0, help_text="Everyone up to this id is done.")
-    users_total = models.IntegerField(null=True, blank=True, help_text="Known once delivery has begun.")
+    reached_user_id = models.BigIntegerField(default=0, db_default=0, help_text="Users up to this id are done.")
+    users_total = models.IntegerField(null=True, blank=True, help_text="Set when delivery begins.")
     users_done = models.IntegerField(default=0, db_default=0)
-    notified = models.IntegerField(default=0, db_default=0, help_text="Of the users done, those who wanted it.")
+    notified = models.IntegerField(
+        default=0, db_default=0, help_text="How many of the users done got the notification."
+    )
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -115,7 +127,7 @@ class Broadcast(models.Model):
 
 
 class EmailDelivery(models.Model):
-    """The record of one notification's e-mail. It never goes from SENDING back to DUE unless the mail was refused."""
+    """One notification's e-mail and how sending it went. It returns from SENDING to DUE only after a refusal."""
 
     class State(models.TextChoices):
         DUE = "due"
@@ -128,7 +140,9 @@ class EmailDelivery(models.Model):
     notification = CascadingOneToOne(Notification, primary_key=True, related_name="email_delivery")
     state = models.CharField(max_length=8, choices=State.choices, default=State.DUE, db_default=State.DUE)
     attempts = models.SmallIntegerField(default=0, db_default=0)
-    due_at = models.DateTimeField(db_default=Now(), help_text="While sending: when the attempt began.")
+    due_at = models.DateTimeField(
+        db_default=Now(), help_text="When to try next. While sending: when the attempt began."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=256, null=True, blank=True)
 

@@ -1,4 +1,4 @@
-"""What a user wants to be told: the switches of NotificationPreferences, under the names they have on the wire."""
+"""Which notifications a user wants: the switches of NotificationPreferences, under their names on the wire."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from profiles.models import NotificationPreferences
 
 
 def default_preferences() -> dict[str, Any]:
-    """The preferences of a user who never touched them."""
+    """The preferences of a user who never changed them: {wire name: value}."""
     return {
         wire_name(field.name): field.get_default()
         for field in NotificationPreferences._meta.concrete_fields
@@ -18,9 +18,9 @@ def default_preferences() -> dict[str, Any]:
 
 
 def should_deliver(preferences: Mapping[str, Any], type: str, subtype: str) -> bool:
-    """Whether a user with these preferences is told of this kind; a switch left out is as by default.
+    """Whether a user with these preferences ({wire name: value}) gets this kind. A missing switch has its default.
 
-    Raises UnknownKind for what the catalogue does not have.
+    Raises UnknownKind if the catalogue does not have the subtype, or has it under another type.
     """
     kind = find_kind(subtype)
     if kind.type != type:
@@ -30,5 +30,6 @@ def should_deliver(preferences: Mapping[str, Any], type: str, subtype: str) -> b
 
 
 def wire_name(column: str) -> str:
+    """personal_best is personalBest on the wire."""
     first, *others = column.split("_")
     return first + "".join(word.capitalize() for word in others)

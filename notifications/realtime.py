@@ -1,4 +1,7 @@
-"""Telling users' sockets, after the commit. A hint: a process that misses it reads the table within a second."""
+"""Messages to users' sockets, published after the commit.
+
+A message is only a hint: a process that misses it reads the table within a second.
+"""
 
 import logging
 import time
@@ -16,21 +19,21 @@ from bitcoingame.core.redis import RedisUnavailable, request_redis
 logger = logging.getLogger(__name__)
 
 USER_CHANNEL = "ws:user:"
-# The channel layer's group that every process with sockets joins.
+# Every process with sockets joins this group of the channel layer.
 SOCKETS_GROUP = "sockets"
-# One round trip; each takes 200 ms at most when Redis hangs.
+# What one round trip carries. A round trip takes 200 ms at most if Redis hangs.
 MESSAGES_PER_ROUND_TRIP = 500
 PUBLISH_SECONDS = 0.5
 
-# An event of the platform and of ours, in the envelope every publisher on the channel uses.
+# {"event": …, "data": …}: the shape that every publisher on these channels uses, the platform as well as we.
 Envelope = Mapping[str, Any]
 
 
 def publish(messages: Sequence[tuple[int, Envelope]]) -> None:
     """Send each (user_id, {"event", "data"}) to that user's sockets. Call it after the commit.
 
-    Never raises and never takes longer than about half a second: what Redis does not take in that time, the sockets
-    find in the table within a second. Times in the data are datetimes or ISO 8601 text.
+    Times in the data are datetimes or ISO 8601 text. Never raises, and takes about half a second at most. The sockets
+    find in the table, within a second, what Redis did not take in that time.
     """
     _publish([(f"{USER_CHANNEL}{user_id}", envelope) for user_id, envelope in messages])
 

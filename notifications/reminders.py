@@ -1,4 +1,7 @@
-"""What time alone tells a miner: a machine fell silent, a streak is about to end, a streak goes on (spec section 4)."""
+"""Notifications that the clock alone causes (spec section 4).
+
+A machine fell silent, a streak is about to end, a streak goes on. Every `now` and `since` is a datetime with a zone.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -17,9 +20,9 @@ _WARNING_HOUR = 18
 
 
 def tell_silent_workers(*, now: datetime, since: datetime | None = None) -> int:
-    """Takes machines without a share for over 30 minutes offline and tells their owners, once per silence.
+    """Takes machines offline that had no share for over 30 minutes, and tells their owners once per silence.
 
-    Returns how many silences began. Commits batch by batch: call it outside a transaction.
+    Returns how many silences began. It commits batch by batch: call it outside a transaction.
     """
     silent = after = 0
     while rows := _silence_batch(now, after):
@@ -29,7 +32,10 @@ def tell_silent_workers(*, now: datetime, since: datetime | None = None) -> int:
 
 
 def warn_of_ending_streaks(*, now: datetime, since: datetime | None = None) -> int:
-    """On Sunday from 18:00 UTC, warns who has a streak and no share this week; returns how many were told."""
+    """On Sunday from 18:00 UTC, warns the users who have a streak and no share this week.
+
+    Returns how many were told.
+    """
     week = week_of(utc_day(now))
     ends_at = datetime.combine(week + WEEK, datetime.min.time(), UTC)
     if now < ends_at - timedelta(hours=24 - _WARNING_HOUR):
@@ -42,14 +48,15 @@ def warn_of_ending_streaks(*, now: datetime, since: datetime | None = None) -> i
 
 
 def extend_streaks(*, now: datetime, since: datetime | None = None) -> int:
-    """On Monday, settles the weeks that ended after `since`: who mined goes on, who did not starts from nothing.
+    """On Monday, settles the weeks that ended after `since`, eight at most.
 
-    Returns how many were told that their streak goes on. Running it again changes nothing.
+    The streak of a user who mined goes on; the streak of a user who did not is over. Returns how many were told that
+    their streak goes on. A second run changes nothing.
     """
     week = week_of(utc_day(now))
     first_day = max(utc_day(since or now - WEEK), week - _CAUGHT_UP)
     ended_weeks = list(weeks_before(week, since=first_day))
-    return sum(_settle_week(ended, now=week, tells=ended == ended_weeks[-1]) for ended in ended_weeks)
+    return sum(_settle_week(ended, this_week=week, tells=ended == ended_weeks[-1]) for ended in ended_weeks)
 
 
 def _silence_batch(now: datetime, after: int) -> list[Silence]:
@@ -70,14 +77,14 @@ def _silence_batch(now: datetime, after: int) -> list[Silence]:
     return rows
 
 
-def _settle_week(ended: date, *, now: date, tells: bool) -> int:
-    """One ISO week that ended; `now` is the current one, for the cause the platform's own event shares."""
+def _settle_week(ended: date, *, this_week: date, tells: bool) -> int:
+    """Settles one ISO week that ended. The cause names this week, because the platform's own event does so too."""
     told = after = 0
     while True:
         with transaction.atomic():
             rows = mining.settle_week(ended, after=after, size=BATCH_SIZE)
             if tells:
-                told += _tell_streaks("streak_extended", [row for row in rows if row.weeks], week=now)
+                told += _tell_streaks("streak_extended", [row for row in rows if row.weeks], week=this_week)
         if not rows:
             return told
         after = rows[-1].user_id

@@ -1,4 +1,4 @@
-"""Deleting what is old, in batches: each is one short transaction that also adjusts the counters."""
+"""Deleting old notifications in batches. Each batch is one short transaction that also adjusts the counters."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from notifications.counting import lock_counters, minus_by_type, tally_by_type
 
 KEPT = timedelta(days=90)
 
-# By the cursor, so that old ones that stay (unread and lasting) are passed once and not once per batch.
+# The cursor (created_at, id) passes old rows that stay, unread and not expired, once and not once per batch.
 _FIND = """
 SELECT id, user_id, created_at FROM notifications
 WHERE created_at < %(before)s AND created_at >= %(created_at)s AND (created_at, id) > (%(created_at)s, %(id)s)
@@ -33,7 +33,10 @@ FROM tally WHERE counter.user_id = tally.user_id
 
 
 def delete_old_notifications(*, now: datetime, batch_size: int = 1000) -> int:
-    """Deletes the read or expired notifications older than 90 days; returns how many."""
+    """Deletes the notifications that are read or expired and older than 90 days. Returns how many.
+
+    `now` is a datetime with a zone. It commits batch by batch: call it outside a transaction.
+    """
     deleted = 0
     cursor_at, cursor_id = datetime.min.replace(tzinfo=now.tzinfo), 0
     while True:

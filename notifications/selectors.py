@@ -1,15 +1,13 @@
 """Reads of one user's notifications. Totals come from the user's counters, so they cost the same for any number."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
 from bitcoingame.core.paging import Page
 from bitcoingame.core.postgresql.reads import fetch_rows
 from notifications.counting import place_of, sum_by_type
 from notifications.errors import NotificationNotFound
 
-Row = dict[str, Any]
-
-# By hand, for every poll of the dashboard pays it: the ORM takes longer to build these than PostgreSQL to answer.
+# SQL by hand, because every poll of the dashboard runs it: the ORM takes longer to build it than PostgreSQL to answer.
 _TOTAL = """
 SELECT {counted} - (
     SELECT count(*) FROM notifications
@@ -17,7 +15,7 @@ SELECT {counted} - (
 ) AS total
 FROM notification_counters WHERE user_id = %(user_id)s
 """
-# The time as the text it is answered with: reading it into Python and writing it again took longer than all the rest.
+# PostgreSQL writes the time as text, because reading it into Python and writing it again took longer than all the rest.
 _PAGE = """
 SELECT id, type, subtype, title, description, read, action_url, action_label,
        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at
@@ -28,36 +26,56 @@ ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s
 _SEQ = "SELECT seq FROM notifications WHERE id = %(before)s AND user_id = %(user_id)s"
 
 
+class ListedNotification(TypedDict):
+    """One row of a list. created_at is ISO 8601 text in UTC, with microseconds."""
+
+    id: int
+    type: str
+    subtype: str
+    title: str
+    description: str | None
+    read: bool
+    action_url: str | None
+    action_label: str | None
+    created_at: str
+
+
 class Filters(NamedTuple):
-    """Which of a user's notifications: of one type, only the unread, only those older than the one with id `before`."""
+    """Narrows a list to one type, to the unread, or to notifications older than the one whose id is `before`."""
 
     type: str | None = None
     unread: bool = False
     before: int | None = None
 
 
-def list_notifications(*, user_id: int, page: Page, filters: Filters) -> tuple[list[Row], int]:
-    """One page, newest first, and how many there are in all; `before` moves the page, not the total.
+def list_notifications(*, user_id: int, page: Page, filters: Filters) -> tuple[list[ListedNotification], int]:
+    """One page, newest first, and how many there are in all. `before` changes the page, not the total.
 
     Expired ones are neither listed nor counted. Raises NotificationNotFound for a `before` that is not the user's.
     """
     conditions = _conditions(filters)
-    arguments: Row = {"user_id": user_id, **filters._asdict(), "limit": page.per_page, "offset": page.window.start}
+    arguments: dict[str, Any] = {
+        "user_id": user_id,
+        **filters._asdict(),
+        "limit": page.per_page,
+        "offset": page.window.start,
+    }
     total = _total(filters, arguments)
     if filters.before is not None:
         arguments["seq"] = _seq_of(arguments)
         conditions += " AND seq < %(seq)s"
     if page.window.start >= total:
         return [], total
-    return fetch_rows(_PAGE.format(filters=conditions), arguments), total
+    rows = fetch_rows(_PAGE.format(filters=conditions), arguments)
+    return cast(list[ListedNotification], rows), total
 
 
 def count_unread(*, user_id: int) -> int:
-    """How many of the user's notifications are unread and have not expired: one query, whatever the number."""
+    """How many of the user's notifications are unread and have not expired. One query, however many there are."""
     return _total(Filters(unread=True), {"user_id": user_id})
 
 
-def _total(filters: Filters, arguments: Row) -> int:
+def _total(filters: Filters, arguments: dict[str, Any]) -> int:
     statement = _TOTAL.format(counted=_counted(filters), filters=_conditions(filters))
     return int(fetch_rows(statement, arguments)[0]["total"])
 
@@ -71,7 +89,7 @@ def _conditions(filters: Filters) -> str:
     return ("AND type = %(type)s " if filters.type else "") + ("AND NOT read" if filters.unread else "")
 
 
-def _seq_of(arguments: Row) -> int:
+def _seq_of(arguments: dict[str, Any]) -> int:
     found = fetch_rows(_SEQ, arguments)
     if not found:
         raise NotificationNotFound

@@ -1,5 +1,7 @@
 """The shapes of the notification endpoints."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from bitcoingame.core.api.pages import PageQuery
@@ -25,16 +27,16 @@ class NotificationOut(ReadSerializer):
     action_label = serializers.CharField(allow_null=True)
 
 
-class NotificationListOut(serializers.Serializer):
+class NotificationListOut(serializers.Serializer[Any]):
     notifications = NotificationOut(many=True)
     total = serializers.IntegerField(help_text="Of the type and the unread, if asked for; `before` does not change it.")
     page = serializers.IntegerField()
     per_page = serializers.IntegerField()
 
 
-class UnreadCountOut(serializers.Serializer):
+class UnreadCountOut(serializers.Serializer[Any]):
     unread_count = serializers.IntegerField()
 
 
-class UnsubscribeQuery(serializers.Serializer):
+class UnsubscribeQuery(serializers.Serializer[Any]):
     token = StrictCharField(max_length=128)

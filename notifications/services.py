@@ -1,4 +1,4 @@
-"""Creating notifications: the one way a row of notifications comes to be."""
+"""Creating notifications. No other code inserts into notifications."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,14 +12,14 @@ from django.utils import timezone
 from bitcoingame.core.queue import enqueue_on_commit
 from notifications import realtime
 from notifications.errors import BadValue, NotificationMistake, TooManyRecipients
-from notifications.frames import notification_event
+from notifications.frames import NotificationRow, notification_event
 from notifications.kinds import Kind, Text, find_kind, write_text
 from notifications.models import MAX_CAUSE, Broadcast
 from profiles.models import User
 
 MAX_RECIPIENTS = 10_000
 
-# The function is made by notifications/sql/create_notifications.sql, which says what it keeps and how.
+# notifications/sql/create_notifications.sql defines the function, and says what it keeps and how.
 _CREATE = """
 SELECT * FROM create_notifications(
     %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s, %s, %s, %s, %s, %s, %s)
@@ -31,7 +31,7 @@ ON CONFLICT (cause) DO NOTHING RETURNING id
 
 
 class PersonalNotification(NamedTuple):
-    """One user's notification in a batch of the same kind, with values of its own."""
+    """One user's notification in a batch of one kind, with values of its own."""
 
     user_id: int
     cause: str
@@ -40,7 +40,7 @@ class PersonalNotification(NamedTuple):
 
 
 class Created(NamedTuple):
-    """What one statement created, column by column; `mails` of them are due by e-mail too."""
+    """What one statement created. The lists run in parallel. `mails` is how many e-mails became due."""
 
     ids: list[int]
     user_ids: list[int]
@@ -51,14 +51,15 @@ class Created(NamedTuple):
 
 
 def create_notification(*, kind: str, recipients: Iterable[int], cause: str, variant: str = "", **values: Any) -> int:
-    """Tells the recipients the same thing and returns how many were told; call it in the transaction of the cause.
+    """Tells the recipients (user ids) the same thing and returns how many were told.
 
-    Who is suspended, has switched the kind (or inApp) off, or was told of this cause before, is passed over. The rows
-    commit with the transaction and are pushed after it. `values` fill the texts of the kind's catalogue entry.
-    The recipients' counters stay locked until the commit: a transaction that notifies twice does so for users in
-    ascending order, or for the same ones.
+    Call it in the transaction of the cause: the rows commit with it and are pushed after it. A recipient is passed over
+    if suspended, if the kind or inApp is switched off, or if told of this cause before. `values` fill the texts of the
+    kind's catalogue entry. The recipients' counters stay locked until the commit. A transaction that calls this twice
+    must therefore go through users in ascending order, or name the same ones.
 
-    Raises UnknownKind, MissingValue, UnknownValue, BadValue or TooManyRecipients, all mistakes of the caller.
+    Raises UnknownKind, MissingValue, UnknownValue, BadValue or TooManyRecipients, and NotificationMistake outside a
+    transaction. All are mistakes of the caller.
     """
     text = write_text(kind, variant, values)
     user_ids = sorted(set(recipients))
@@ -66,9 +67,10 @@ def create_notification(*, kind: str, recipients: Iterable[int], cause: str, var
 
 
 def create_notifications(*, kind: str, items: Sequence[PersonalNotification]) -> int:
-    """`create_notification` for many users with values of their own, in one statement.
+    """As `create_notification`, for many users with values of their own, in one statement.
 
-    A user may have several items: they are numbered in the order given.
+    Returns how many were stored. A user may have several items, which are numbered in the order given. Raises as
+    `create_notification` does.
     """
     unique: dict[tuple[int, str], PersonalNotification] = {}
     for item in items:
@@ -79,15 +81,15 @@ def create_notifications(*, kind: str, items: Sequence[PersonalNotification]) ->
 
 
 def welcome(*, user_id: int) -> None:
-    """Greets a user in the transaction that creates them; settings.ON_FIRST_SIGN_IN."""
+    """Greets a new user in the transaction that creates the user. settings.ON_FIRST_SIGN_IN names this function."""
     create_notification(kind="welcome", recipients=[user_id], cause="welcome")
 
 
 def announce_to_everyone(*, kind: str, cause: str, variant: str = "", **values: Any) -> bool:
-    """Tells every user of today, as far as they want it; call it in the transaction of the cause.
+    """Announces something to everyone who is a user now. False if this cause was announced before.
 
-    A job delivers after the commit, in batches. False for a cause that was announced before. Raises as
-    `create_notification` does.
+    Call it in the transaction of the cause. A job delivers after the commit, in batches, to the users who want the
+    kind. Raises as `create_notification` does.
     """
     text = write_text(kind, variant, values)
     _check_call([], [cause])
@@ -101,16 +103,16 @@ def announce_to_everyone(*, kind: str, cause: str, variant: str = "", **values: 
 
 
 def deliver_batch(broadcast_id: int, *, batch_size: int) -> bool:
-    """Tells the next users of a broadcast, in one transaction with its progress; returns whether more remain.
+    """Tells the next users of a broadcast, in one transaction with its progress. Returns whether more remain.
 
-    Nothing remains for a caller that meets another one at work.
+    Returns False as well if another worker is delivering the broadcast.
     """
     with transaction.atomic():
         open_ones = Broadcast.objects.select_for_update(skip_locked=True).filter(finished_at__isnull=True)
         broadcast = open_ones.filter(pk=broadcast_id).first()
         if broadcast is None:
             return False
-        # Staff accounts, whose ids are negative, have no dashboard to be told in.
+        # Staff accounts have negative ids. They have no dashboard that could show a notification.
         everyone = User.objects.filter(pk__gt=0, created_at__lte=broadcast.created_at)
         if broadcast.users_total is None:
             broadcast.users_total = everyone.count()
@@ -134,14 +136,17 @@ def _create(
     if not user_ids:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute(_CREATE, [list(user_ids), list(text_numbers), *_columns(causes, texts), *_scalars(kind, found)])
+        cursor.execute(
+            _CREATE,
+            [list(user_ids), list(text_numbers), *_text_arguments(causes, texts), *_kind_arguments(kind, found)],
+        )
         created = Created(*cursor.fetchone())
     if not created.ids:
         return 0
-    told = {
+    texts_told = {
         (user_id, causes[number - 1]): texts[number - 1] for user_id, number in zip(user_ids, text_numbers, strict=True)
     }
-    transaction.on_commit(partial(_push, kind, created, told), robust=True)
+    transaction.on_commit(partial(_push, kind, created, texts_told), robust=True)
     if created.mails:
         enqueue_on_commit("notifications.jobs.send_due_emails")
     return len(created.ids)
@@ -156,7 +161,7 @@ def _check_call(user_ids: Sequence[int], causes: Sequence[str]) -> None:
         raise BadValue(f"A cause has 1 to {MAX_CAUSE} characters.")
 
 
-def _columns(causes: Sequence[str], texts: Sequence[Text]) -> list[Any]:
+def _text_arguments(causes: Sequence[str], texts: Sequence[Text]) -> list[Any]:
     return [
         list(causes),
         [text.title for text in texts],
@@ -169,7 +174,7 @@ def _json(text: Text) -> str:
     return orjson.dumps(text.values).decode()
 
 
-def _scalars(kind: str, found: Kind) -> list[Any]:
+def _kind_arguments(kind: str, found: Kind) -> list[Any]:
     return [
         found.type,
         kind,
@@ -181,19 +186,25 @@ def _scalars(kind: str, found: Kind) -> list[Any]:
     ]
 
 
-def _push(kind: str, created: Created, told: Mapping[tuple[int, str], Text]) -> None:
+def _push(kind: str, created: Created, texts_told: Mapping[tuple[int, str], Text]) -> None:
+    messages = []
+    for id_, user_id, seq, cause in zip(*created[:4], strict=True):
+        row = _created_row(kind, texts_told[user_id, cause], id_=id_, seq=seq, created_at=created.created_at)
+        messages.append((user_id, notification_event(row)))
+    realtime.publish(messages)
+
+
+def _created_row(kind: str, text: Text, *, id_: int, seq: int, created_at: datetime) -> NotificationRow:
     found = find_kind(kind)
-    row: dict[str, Any] = {
+    return {
+        "id": id_,
+        "seq": seq,
         "type": found.type,
         "subtype": kind,
-        "created_at": created.created_at,
+        "title": text.title,
+        "description": text.description,
+        "created_at": created_at,
         "read": False,
         "action_url": found.action_url,
         "action_label": found.action_label,
     }
-    messages = []
-    for id_, user_id, seq, cause in zip(*created[:4], strict=True):
-        text = told[user_id, cause]
-        row |= {"id": id_, "seq": seq, "title": text.title, "description": text.description}
-        messages.append((user_id, notification_event(row)))
-    realtime.publish(messages)

@@ -1,4 +1,4 @@
-"""A user's own notifications over HTTP, and the way out of their e-mails."""
+"""A user's own notifications over HTTP, and unsubscribing from e-mail."""
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
@@ -65,9 +65,9 @@ class NotificationViewSet(viewsets.ViewSet):
 
 
 class UnsubscribeView(APIView):
-    """What the e-mails' unsubscribe links lead to; without sign-in, for mail services post by themselves.
+    """The unsubscribe links in e-mails lead here. No sign-in is needed, because mail services post by themselves.
 
-    A person who follows the link gets a page with a button, because whatever scans a mail's links follows them too.
+    GET only shows a page with a button, because programs that scan an e-mail follow its links too.
     """
 
     authentication_classes = ()

@@ -1,13 +1,14 @@
 """Sending the e-mails that are due, each at most once.
 
-A delivery is marked as being sent, and that mark committed, before the service is asked. A worker that dies in between
-leaves the mark, and nobody can tell any more whether the e-mail went out: it counts as unknown and is not sent again,
-for the notification itself is in the app and a second copy would annoy. What the service refuses is tried again.
+A delivery is marked as being sent, and that mark is committed, before the service is asked. A worker that dies in
+between leaves the mark, and nobody can tell any more whether the e-mail went out. Such a delivery counts as unknown and
+is not sent again, because the notification itself is in the app and a second copy would annoy. An e-mail that the
+service refuses is tried again.
 """
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Required, TypedDict
 
 from django.db import connection
 
@@ -19,9 +20,9 @@ from profiles.models import NotificationPreferences
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360))
-# Longer than a job may run, so that no worker is still at it.
+# Longer than a job may run, so that no worker can still be sending.
 INTERRUPTED_AFTER = timedelta(minutes=15)
-# An e-mail that could not go out for so long is no news any more.
+# An e-mail that could not be sent for this long is no news any more.
 WORTH_SENDING = timedelta(days=2)
 
 _State = EmailDelivery.State
@@ -35,14 +36,22 @@ RETURNING notification_id
 """
 
 
+class _Outcome(TypedDict, total=False):
+    """The fields of EmailDelivery that an attempt changes."""
+
+    state: Required[EmailDelivery.State]
+    error: str | None
+    due_at: datetime
+
+
 def has_due_emails(*, now: datetime) -> bool:
     return EmailDelivery.objects.filter(state=_State.DUE, due_at__lte=now).exists()
 
 
 def send_next_email(service: EmailService, *, now: datetime) -> bool:
-    """Sends one e-mail that is due, if its user still wants it, and records the outcome; False when none is due.
+    """Sends one e-mail that is due, if its user still wants it, and records the outcome. False if none is due.
 
-    Call it outside a transaction. Several workers may: each takes another e-mail.
+    Call it outside a transaction. Several workers may call it at once, because each takes a different e-mail.
     """
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"now": now})
@@ -50,18 +59,17 @@ def send_next_email(service: EmailService, *, now: datetime) -> bool:
     if claimed is None:
         return False
     delivery = EmailDelivery.objects.select_related("notification__user").get(pk=claimed[0])
-    _settle(delivery, now, **_attempt(delivery, service, now))
+    _settle(delivery, now, _attempt(delivery, service, now))
     return True
 
 
 def give_up_interrupted(*, now: datetime) -> int:
-    """Marks what a dead worker left half-way as unknown; returns how many."""
+    """Marks the e-mails as unknown that a worker was sending when it died. Returns how many."""
     interrupted = EmailDelivery.objects.filter(state=_State.SENDING, due_at__lt=now - INTERRUPTED_AFTER)
     return interrupted.update(state=_State.UNKNOWN, finished_at=now, error="the worker died while sending")
 
 
-def _attempt(delivery: EmailDelivery, service: EmailService, now: datetime) -> dict[str, Any]:
-    """The fields that say how it went."""
+def _attempt(delivery: EmailDelivery, service: EmailService, now: datetime) -> _Outcome:
     notification = delivery.notification
     preferences = NotificationPreferences.objects.get(user_id=notification.user_id)
     if not _is_wanted(delivery, preferences, now):
@@ -91,7 +99,7 @@ def _is_wanted(delivery: EmailDelivery, preferences: NotificationPreferences, no
     )
 
 
-def _settle(delivery: EmailDelivery, now: datetime, **outcome: Any) -> None:
+def _settle(delivery: EmailDelivery, now: datetime, outcome: _Outcome) -> None:
     is_finished = outcome["state"] != _State.DUE
     fields = {**outcome, "finished_at": now if is_finished else None}
     EmailDelivery.objects.filter(pk=delivery.pk).update(**fields)

@@ -1,4 +1,4 @@
-"""What an e-mail looks like, and the services that deliver it."""
+"""How a notification is written as an e-mail, and the service that takes it."""
 
 import smtplib
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from notifications.errors import InvalidUnsubscribeToken
 
 
 class EmailRefused(Exception):
-    """The service answered that it does not take the e-mail; `is_final` means that it never will."""
+    """The service answered that it does not take the e-mail. `is_final` means that it never will."""
 
     def __init__(self, reason: str, *, is_final: bool) -> None:
         self.is_final = is_final
@@ -25,15 +25,15 @@ class EmailRefused(Exception):
 
 
 class EmailUncertain(Exception):
-    """The service was asked and did not answer: it may have taken the e-mail or not."""
+    """The service was asked and did not answer. It may or may not have taken the e-mail."""
 
 
 class EmailUnavailable(Exception):
-    """The service cannot be reached; nothing was handed over."""
+    """The service cannot be reached. Nothing was handed over."""
 
 
 class EmailService(Protocol):
-    """Hands e-mails over, one at a time, while it is entered. Entering raises EmailUnavailable."""
+    """Hands over e-mails, one at a time, inside its `with` block. Entering the block raises EmailUnavailable."""
 
     def __enter__(self) -> Self: ...
 
@@ -91,15 +91,15 @@ def _as_outcome(error: Exception) -> EmailRefused | EmailUncertain:
 
 
 def _describe(error: Exception) -> str:
-    """Without the server's words: they tend to repeat the recipient."""
+    """Leaves the server's words out, because they tend to repeat the recipient."""
     code = getattr(error, "smtp_code", None) or getattr(error, "status_code", None)
     return f"{type(error).__name__} {code}" if code else type(error).__name__
 
 
 def write_email(notification: Mapping[str, Any], *, address: str) -> EmailMultiAlternatives:
-    """One notification as an e-mail in plain text and HTML, with the one-click unsubscribe of RFC 8058.
+    """One notification, given by its columns, in plain text and HTML, with the one-click unsubscribe of RFC 8058.
 
-    The Message-ID is the notification's: should two copies ever travel, mailboxes can tell that they are one.
+    The Message-ID is made of the notification's id, so that mailboxes recognise two copies as one e-mail.
     """
     unsubscribe_url = f"{settings.PUBLIC_URL}{unsubscribe_path(notification['user_id'])}"
     context = {
@@ -122,11 +122,12 @@ def write_email(notification: Mapping[str, Any], *, address: str) -> EmailMultiA
 
 
 def unsubscribe_path(user_id: int) -> str:
+    """The path and query of the user's unsubscribe link."""
     return f"{reverse('email-unsubscribe')}?{urlencode({'token': _signer().sign(str(user_id))})}"
 
 
 def read_unsubscribe_token(token: str) -> int:
-    """The user it was made for; it works for nothing else and for ever. Raises InvalidUnsubscribeToken."""
+    """The id of the user the token was made for. A token never expires. Raises InvalidUnsubscribeToken."""
     try:
         return int(_signer().unsign(token))
     except (BadSignature, ValueError):

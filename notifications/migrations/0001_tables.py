@@ -82,7 +82,15 @@ class Migration(migrations.Migration):
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
-                ("cause", models.CharField(blank=True, help_text="What it tells of, once.", max_length=128, null=True)),
+                (
+                    "cause",
+                    models.CharField(
+                        blank=True,
+                        help_text="What the notification is about. A user gets one notification per cause.",
+                        max_length=128,
+                        null=True,
+                    ),
+                ),
             ],
             options={
                 "db_table": "notifications",
@@ -129,7 +137,7 @@ class Migration(migrations.Migration):
                     "due_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(),
-                        help_text="While sending: when the attempt began.",
+                        help_text="When to try next. While sending: when the attempt began.",
                     ),
                 ),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
@@ -158,13 +166,15 @@ class Migration(migrations.Migration):
                 ("metadata", models.JSONField(default=dict)),
                 (
                     "reached_user_id",
-                    models.BigIntegerField(db_default=0, default=0, help_text="Everyone up to this id is done."),
+                    models.BigIntegerField(db_default=0, default=0, help_text="Users up to this id are done."),
                 ),
-                ("users_total", models.IntegerField(blank=True, help_text="Known once delivery has begun.", null=True)),
+                ("users_total", models.IntegerField(blank=True, help_text="Set when delivery begins.", null=True)),
                 ("users_done", models.IntegerField(db_default=0, default=0)),
                 (
                     "notified",
-                    models.IntegerField(db_default=0, default=0, help_text="Of the users done, those who wanted it."),
+                    models.IntegerField(
+                        db_default=0, default=0, help_text="How many of the users done got the notification."
+                    ),
                 ),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),

@@ -14,7 +14,7 @@ from profiles.models import User
 
 @pytest.fixture
 def overheard(alice: User, bob: User, charlie: User) -> Iterator[Callable[[], dict[int, list[Any]]]]:
-    """Answers what was published for Alice, Bob and Charlie since it was last asked: {user id: frames}."""
+    """Returns what was published for Alice, Bob and Charlie since the last call: {user id: frames}."""
     redis = Redis.from_url(settings.REDIS_URL)
     pubsub = redis.pubsub()
     channels = {f"ws:user:{user.pk}".encode(): user.pk for user in (alice, bob, charlie)}

@@ -1,4 +1,4 @@
-"""Telling people things, and what they then find in the database."""
+"""Notifies users, and reads what is then in the database."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def prefer(user: User, **preferences: Any) -> None:
 
 
 def tell(*users: User, kind: str = "worker_online", cause: str, variant: str = "", **values: Any) -> int:
-    """create_notification in a transaction of its own; by default that bitaxe-1 mines again."""
+    """Calls create_notification in a transaction of its own. The default kind says that bitaxe-1 mines again."""
     if kind == "worker_online":
         values = values or {"worker": "bitaxe-1"}
     with transaction.atomic():

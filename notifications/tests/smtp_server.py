@@ -1,4 +1,4 @@
-"""A mail server that answers what a test wants."""
+"""A mail server that answers as a test tells it to."""
 
 import socketserver
 import threading
@@ -9,7 +9,7 @@ GOOD = {"MAIL": "250 ok", "RCPT": "250 ok", "DATA": "354 go on", "END": "250 tak
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """`answers` says what it replies to MAIL, RCPT, DATA and the end of the text; None hangs up instead."""
+    """`answers` holds the replies to MAIL, RCPT, DATA and the end of the text. None hangs up instead."""
 
     allow_reuse_address = True
     daemon_threads = True

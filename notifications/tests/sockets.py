@@ -1,4 +1,4 @@
-"""A socket server in the tests' own process, and clients as small as the stories need them."""
+"""A socket server in the tests' own process, and small clients."""
 
 import socket
 import threading
@@ -21,7 +21,7 @@ from conftest import access_token
 from profiles.models import User
 
 PATIENCE = 15
-# The channel layer's group as Redis knows it.
+# The name in Redis of the channel layer's group.
 SOCKETS = "social__group__sockets"
 
 
@@ -37,7 +37,7 @@ def settings_of_the_server() -> dict[str, Any]:
 
 @contextmanager
 def serve(**changes: Any) -> Iterator[str]:
-    """Runs uvicorn in a thread, so that what it does counts as covered; answers the address."""
+    """Runs uvicorn in a thread, so that coverage sees it. Yields the address."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     config = uvicorn.Config("bitcoingame.asgi:application", **(settings_of_the_server() | changes))
     server = uvicorn.Server(config)
@@ -79,11 +79,11 @@ class Client:
         return [self.read()["data"]["seq"] for _ in range(number)]
 
     def is_quiet(self) -> bool:
-        """Nothing came before the answer to a ping."""
+        """Whether nothing came before the answer to a ping."""
         return bool(self.ask({"action": "ping"}) == {"type": "pong"})
 
     def read_close_code(self) -> int:
-        """Reads on until the server closes."""
+        """Reads until the server closes."""
         with pytest.raises(ConnectionClosed) as closed:
             while True:
                 self.connection.recv(PATIENCE)
@@ -92,7 +92,7 @@ class Client:
 
 
 def wait_for_processes(number: int) -> None:
-    """Until this many listen to the group that all processes with sockets join."""
+    """Waits until this many processes listen to the group that all processes with sockets join."""
     with Redis.from_url(settings.REDIS_URL) as client:
         wait_until(lambda: client.pubsub_numsub(SOCKETS)[0][1] == number)
 
@@ -102,7 +102,7 @@ def url_for(server: str, user: User, **query: Any) -> str:
 
 
 def enter(server: str, user: User, **query: Any) -> Client:
-    """Connects, and has heard hello."""
+    """Connects and reads the hello."""
     client = Client(url_for(server, user, **query))
     assert client.read()["type"] == "hello"
     return client

@@ -1,4 +1,4 @@
-"""Announcing maintenance in the admin: written, looked at, sent once."""
+"""Staff announce maintenance in the admin: they write it, check it and send it once."""
 
 import pytest
 from django.contrib.messages import get_messages

@@ -1,4 +1,4 @@
-"""Telling everyone: announced in the cause's transaction, delivered in batches that resume and repeat nothing."""
+"""Broadcasts: announced in the transaction of the cause, delivered in batches that resume and repeat nothing."""
 
 from datetime import timedelta
 
@@ -49,7 +49,7 @@ def test_everyone_of_today_is_told_once(alice, bob):
 
 
 def test_a_new_user_with_a_low_id_is_out(alice):
-    """Ids are the platform's and say nothing about who came first."""
+    """The platform gives the ids, so they do not say who came first."""
     make_user("Oldest", id=alice.pk + 1000)
     announce()
     newcomer = make_user("Newcomer", id=alice.pk + 500)

@@ -1,4 +1,4 @@
-"""What processes tell each other's sockets through the channel layer, and what a Redis that fails costs then."""
+"""Control messages between processes through the channel layer, and what a failing Redis costs."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ NO_MSGPACK = [b"", b"nonsense", b"\xc1"]
 
 @pytest.fixture
 def deaf_to_the_table(monkeypatch):
-    """The check of every second comes once an hour: only the channel layer tells."""
+    """The check runs once an hour instead of every second, so only the channel layer can close sockets."""
     monkeypatch.setattr(hub, "CHECK_SECONDS", 3600)
 
 
@@ -70,7 +70,7 @@ def publish_raw(message):
 
 
 def say(message):
-    """As any Django code may."""
+    """Sends a message as any Django code may."""
     async_to_sync(get_channel_layer().group_send)("sockets", message)
 
 
@@ -103,7 +103,7 @@ def test_any_django_code_may_say_so(valkey, alice, bob):
 
 
 async def say_from_a_thread_of_async_code(message):
-    """As an ASGI server calls a view that is not async."""
+    """Runs in a thread, as an ASGI server calls a view that is not async."""
     await sync_to_async(say)(message)
 
 
@@ -127,7 +127,9 @@ def test_what_is_no_message_costs_at_most_those_that_come_while_the_process_join
         while tab.connection.close_code is None:
             disconnect_user(alice.pk)
         assert tab.read_close_code() == 4001
-        wait_until(lambda: number_of_channels() == 2)  # the group and the process's own: what it left is gone
+        wait_until(
+            lambda: number_of_channels() == 2
+        )  # the group and the process's own channel: the one it left is gone
 
 
 @pytest.mark.usefixtures("deaf_to_the_table")
@@ -172,7 +174,7 @@ def test_without_redis_the_table_closes_the_sockets_and_one_attempt_is_all_that_
 @pytest.mark.parametrize("fault", ["killed", "hanging"])
 @pytest.mark.parametrize("way", ["send", "group_send"])
 def test_the_layer_says_that_redis_is_unavailable_and_leaves_it_alone(valkey, monkeypatch, fault, way):
-    """However patient the connection of the process that listens is."""
+    """This does not depend on how patient the connection is by which a process listens."""
     monkeypatch.setattr(core_redis, "REST_SECONDS", 60)
     monkeypatch.setattr(channel_layer, "CONNECT_SECONDS", 3600)
     layer = channel_layer.ImpatientChannelLayer(url=settings.REDIS_URL, prefix="test")

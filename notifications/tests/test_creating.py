@@ -1,4 +1,4 @@
-"""Creating notifications: who is told, what is stored, how it is numbered, what is pushed."""
+"""Creating notifications: recipients, rows, numbers and pushes."""
 
 import random
 import threading
@@ -46,7 +46,7 @@ def test_each_recipient_has_numbers_of_their_own(alice, bob, charlie):
 
 
 @pytest.mark.django_db
-def test_who_does_not_want_the_kind_is_not_told(alice, bob, charlie):
+def test_users_who_do_not_want_the_kind_are_not_told(alice, bob, charlie):
     dora = make_user("Dora", is_active=False)
     prefer(alice, coop_activity=True)
     prefer(bob, coop_activity=True, in_app=False)

@@ -1,4 +1,4 @@
-"""/ws as `manage.py runserver` serves it: by daphne, which names no extensions and knows no lifespan."""
+"""/ws under `manage.py runserver`, which serves it by daphne. Daphne names no extensions and knows no lifespan."""
 
 import os
 import re
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class RunServer:
-    """`manage.py runserver` on the tests' database and a free port; `said` is what it has written so far."""
+    """Runs `manage.py runserver` on the tests' database and a free port. `said` is what it has written so far."""
 
     def __init__(self):
         database = urlsplit(os.environ["DATABASE_URL"])._replace(path="/" + connection.settings_dict["NAME"]).geturl()

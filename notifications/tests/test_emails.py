@@ -1,4 +1,4 @@
-"""E-mail: which notifications become one, what it says, that it is sent once, and how to get no more."""
+"""E-mail: which notifications are mailed, what an e-mail says, that it is sent once, and how to unsubscribe."""
 
 import smtplib
 from datetime import timedelta

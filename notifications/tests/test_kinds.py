@@ -1,4 +1,4 @@
-"""The catalogue is the one of the specification, and its texts say what happened."""
+"""The catalogue equals the specification's, and its texts say what happened."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

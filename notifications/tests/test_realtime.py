@@ -1,4 +1,4 @@
-"""What the services publish, as any subscriber of the platform sees it."""
+"""What the services publish, as a subscriber of the platform sees it."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What time alone tells a miner: silent machines, ending streaks, streaks that go on."""
+"""Notifications that the clock alone causes: silent machines, ending streaks, streaks that go on."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -23,7 +23,7 @@ def told(user):
 
 
 def rig(user, *, minutes, name="bitaxe-1", is_online=True):
-    """A machine that had its last share so many minutes ago."""
+    """A machine whose last share was this many minutes ago."""
     return Worker.objects.create(
         user=user, name=name, is_online=is_online, hashrate_1h=1e12, last_share_at=NOW - timedelta(minutes=minutes)
     )
@@ -107,7 +107,7 @@ class TestSilentWorkers:
         assert len(told(alice)) == 2
         assert told(bob)[0] == ("worker_offline", "rig-0 has been offline for 40 minutes.")
 
-    def test_who_wants_nothing_is_told_nothing_and_stays_settled(self, alice):
+    def test_a_user_who_wants_nothing_is_not_told_and_the_silence_stays_settled(self, alice):
         NotificationPreferences.objects.filter(user=alice).update(in_app=False)
         rig(alice, minutes=31)
 
@@ -139,7 +139,7 @@ class TestEndingStreaks:
 
 
 class TestStreaksOnMonday:
-    def test_who_mined_goes_on_and_who_did_not_starts_from_nothing(self, alice, bob, charlie):
+    def test_the_streak_of_a_user_who_mined_goes_on_and_any_other_is_over(self, alice, bob, charlie):
         has_streak(alice, 4)
         has_streak(bob, 7)
         DailyShares.objects.create(user=alice, day=date(2026, 12, 28), shares=1)

@@ -1,4 +1,4 @@
-"""The clean-up deletes what is old and settled, and the counters stay equal to the rows whatever happens at once."""
+"""The clean-up deletes old rows that are read or expired. The counters equal the rows, whatever runs at once."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Clients that do not read, and servers that are asked to send to them all the same."""
+"""Clients that do not read, and servers that have to send to them."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ def server(django_db_setup):
 
 
 def shake_hands(server, user):
-    """A client that will read only what it is told to; its window is small, so that the server notices soon."""
+    """A client that reads only when a test makes it. Its window is small, so that the server notices soon."""
     port = int(server.split(":")[2].removesuffix("/ws"))
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -59,7 +59,7 @@ def read_to_the_end(client):
 
 
 def test_a_client_that_never_reads_is_closed_and_memory_stays_flat(server, alice, bob):
-    """A hundred megabytes are published to a client that takes none."""
+    """A hundred megabytes are published to a client that reads nothing."""
     process = psutil.Process()
     with shake_hands(server, alice) as silent, enter(server, bob, since=0) as his:
         before = process.memory_info().rss
@@ -100,7 +100,7 @@ def test_pings_of_a_client_that_reads_no_pongs_do_not_pile_up(server, alice):
 
 
 class TestWithoutTheShortCut:
-    """On any other ASGI server frames go by `send`, one at a time."""
+    """On other ASGI servers frames go by `send`, one at a time."""
 
     def make_socket(self, send):
         return Socket(user=SimpleNamespace(newest=0), send=send, write=None, expires_at=0)

@@ -20,7 +20,7 @@ from notifications.realtime import publish
 from notifications.tests.people import tell
 from notifications.tests.sockets import PATIENCE, Client, enter, serve, url_for
 from notifications.websocket import hub
-from notifications.websocket.tables import Truth
+from notifications.websocket.tables import Tables
 from profiles.models import User
 from profiles.sign_in import tokens
 
@@ -38,7 +38,7 @@ def server(django_db_setup):
 
 @pytest.fixture
 def silent(monkeypatch):
-    """Nothing is published: as if Redis lost every message."""
+    """Publishes nothing, as if Redis lost every message."""
     monkeypatch.setattr("notifications.realtime._publish", lambda messages: None)
 
 
@@ -52,10 +52,10 @@ def publish_raw(user, message):
 
 
 def held_back(read_snapshots, asked, answer):
-    """The same, but says that it was asked and waits for leave to answer."""
+    """As read_snapshots, but sets `asked` first and then waits for `answer`."""
 
-    async def read(truth, user_ids):
-        found = await read_snapshots(truth, user_ids)
+    async def read(tables, user_ids):
+        found = await read_snapshots(tables, user_ids)
         asked.set()
         await asyncio.to_thread(answer.wait, PATIENCE)
         return found
@@ -218,7 +218,7 @@ class TestPushing:
             assert tab.read()["data"] == {"ids": "all", "unread": 0}
 
     def test_what_is_no_notification_arrives_from_hello_on(self, server, alice, monkeypatch):
-        """Also while the server waits for a resume: a read that is missed leaves the unread count of hello wrong."""
+        """Also while the server waits for a resume: without a "read" the unread count of hello would stay wrong."""
         monkeypatch.setattr("notifications.websocket.consumers.RESUME_SECONDS", 60)
         tell_often(alice, 1)
         with enter(server, alice) as tab:
@@ -264,7 +264,7 @@ class TestPushing:
             assert tab.is_quiet()
 
     def test_a_seq_nobody_stored_is_put_right(self, server, alice):
-        """A restored database, or a service that numbers notifications itself."""
+        """As after a database was restored, or if a service numbers notifications itself."""
         with enter(server, alice, since=0) as tab:
             publish([(alice.pk, {"event": "notification", "data": {"seq": 1}})])
             publish([(alice.pk, {"event": "notification", "data": {"seq": 2**62}})])
@@ -305,7 +305,7 @@ class TestResuming:
         tell_often(alice, 3)
         with enter(server, alice, since=3) as tab:
             asked, answer = threading.Event(), threading.Event()
-            monkeypatch.setattr(Truth, "read_snapshots", held_back(Truth.read_snapshots, asked, answer))
+            monkeypatch.setattr(Tables, "read_snapshots", held_back(Tables.read_snapshots, asked, answer))
             tab.say({"action": "resume", "since": 1})
             assert asked.wait(PATIENCE)
             tell_often(alice, 1)
@@ -388,13 +388,13 @@ class TestUnreadCounts:
             assert tab.read() == {"type": "reset", "seq": 5, "unread": 3}
         assert self.ask_the_api(alice) == 3
 
-    def test_the_reset_of_who_missed_too_many(self, server, alice):
+    def test_the_reset_of_a_user_who_missed_too_many(self, server, alice):
         NotificationCounter.objects.filter(user=alice).update(last_seq=506)
         with enter(server, alice, since=5) as tab:
             assert tab.read() == {"type": "reset", "seq": 506, "unread": 3}
         assert self.ask_the_api(alice) == 3
 
-    def test_the_reset_of_who_was_sent_more_than_there_is(self, server, alice):
+    def test_the_reset_of_a_user_who_was_sent_more_than_there_is(self, server, alice):
         with enter(server, alice, since=5) as tab:
             tell_of_a_seq_nobody_stored(alice)
             assert tab.read_seqs(1) == [6]
@@ -482,7 +482,7 @@ class TestClosing:
             assert fresh.is_quiet()
 
     @pytest.mark.parametrize("how", ["suspended", "deleted"])
-    def test_who_may_not_sign_in_any_more_loses_the_socket_though_nobody_says_so(self, server, alice, bob, how):
+    def test_a_user_who_may_not_sign_in_any_more_loses_the_socket_without_a_message(self, server, alice, bob, how):
         with enter(server, alice) as tab, enter(server, bob) as his:
             if how == "suspended":
                 User.objects.filter(pk=alice.pk).update(is_active=False)

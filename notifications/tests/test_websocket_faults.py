@@ -1,4 +1,4 @@
-"""The promise of section 4 under fire: what was committed is what each tab received, once and in order."""
+"""The promise of section 4 under faults: each tab receives what was committed, once and in order."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ from notifications.services import create_notification
 from notifications.tests.people import tell
 from notifications.tests.sockets import Client, enter, serve, url_for
 from notifications.websocket.redis_feed import pause_after
-from notifications.websocket.tables import Truth
+from notifications.websocket.tables import Tables
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,7 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_
 
 
 class Writers:
-    """Threads that notify everybody in transactions of random length, until told to stop."""
+    """Threads that notify everybody in transactions of random length until `stop`."""
 
     def __init__(self, users, number):
         self.user_ids = [user.pk for user in users]
@@ -121,13 +121,13 @@ def test_committed_is_received_once_and_in_order_while_redis_is(fault, valkey, a
 
 
 def longest_wait(tab, committed_at):
-    """In seconds, from the commit or the hello, whichever was later, to the frame."""
+    """The longest time, in seconds, from the commit or the hello, whichever was later, to the frame."""
     causes = Notification.objects.filter(user=tab.user).order_by("seq").values_list("cause", flat=True)
     return max(at - max(committed_at[cause], here) for (at, here), cause in zip(tab.came_at, causes, strict=True))
 
 
 def test_eight_writers_with_random_delays_lose_nothing_on_a_reader_by_seq(alice, bob, monkeypatch):
-    """Nothing is published at all: the table alone tells."""
+    """Nothing is published, so the tabs learn everything from the table."""
     monkeypatch.setattr("notifications.realtime._publish", lambda messages: None)
     with serve() as server, enter(server, alice, since=0) as tab:
         writers = Writers([alice, bob], 8)
@@ -167,7 +167,7 @@ def test_postgresql_may_end_every_connection(alice):
 
 
 def test_the_table_is_asked_again_as_soon_as_postgresql_is_back(alice, monkeypatch):
-    """The pool would pause for longer and longer, as for 60 s here."""
+    """Without a limit the pool would pause for longer and longer, here for 60 s."""
     monkeypatch.setattr("psycopg_pool.base.AttemptWithBackoff.INITIAL_DELAY", 60)
     asyncio.run(ask_while_postgresql_is_away_and_back(alice, monkeypatch))
 
@@ -179,12 +179,12 @@ async def ask_while_postgresql_is_away_and_back(user, monkeypatch):
     with monkeypatch.context() as away:
         for key, value in nowhere.items():
             away.setitem(connection.settings_dict, key, value)
-        truth = Truth()
-    await truth.open()
+        tables = Tables()
+    await tables.open()
     with pytest.raises(PoolTimeout):
-        await truth.read_snapshots([user.pk])
-    truth._pool.kwargs |= {key.lower(): value for key, value in here.items()}
+        await tables.read_snapshots([user.pk])
+    tables._pool.kwargs |= {key.lower(): value for key, value in here.items()}
     with suppress(PoolTimeout):
-        await truth.read_snapshots([user.pk])
-    assert (await truth.read_snapshots([user.pk]))[user.pk].is_active
-    await truth.close()
+        await tables.read_snapshots([user.pk])
+    assert (await tables.read_snapshots([user.pk]))[user.pk].is_active
+    await tables.close()

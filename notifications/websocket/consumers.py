@@ -1,6 +1,6 @@
-"""The WebSocket's protocol: who may connect, what clients may ask, what they are told (spec section 9).
+"""The WebSocket's protocol: who may connect, what clients may ask, what the server answers (spec section 9).
 
-What is published for the user does not pass through here: the hub hands it to the socket directly.
+Published messages do not pass through here: the hub hands them to the socket directly.
 """
 
 import asyncio
@@ -28,25 +28,25 @@ logger = logging.getLogger(__name__)
 MAX_FRAME_BYTES = 4096
 FRAMES_PER_SECOND = 20
 MAX_REPLAY = 500
-# How long a client that names no `since` may take to resume before new notifications reach it: they would otherwise
-# come ahead of those it missed.
+# A client that names no `since` has this long to send a resume. Until then it gets no new notifications, because they
+# would come ahead of those it missed.
 RESUME_SECONDS = 0.25
 _PONG = encode({"type": "pong"})
 
 Message = dict[str, Any]
 
 
-class NotificationsConsumer(AsyncWebsocketConsumer):
+class NotificationsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels brings no types
     hub: Hub
     socket: Socket | None = None
     claims: Claims
     _since: int | None = None
     _resume_timer: asyncio.TimerHandle | None = None
-    _window = 0.0
-    _frames = 0
+    _window_starts_at = 0.0
+    _frames_in_window = 0
 
     async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Any) -> None:
-        """In place of Channels' own loop, whose tasks and layer cost more memory than all the rest of a socket."""
+        """Replaces Channels' own loop, because its tasks and layer cost more memory than all the rest of a socket."""
         self.scope = scope
         self.base_send = send
         try:
@@ -55,14 +55,14 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
         except StopConsumer:
             pass
         except asyncio.CancelledError:
-            # A client that does not read cannot be told that it is closed; its task is all that is left to end.
+            # The socket cancelled this task, because the client does not read and the close frame did not go out.
             if self.socket is None or not self.socket.is_closing:
                 raise
         finally:
             self._leave()
 
     async def dispatch(self, message: Message) -> None:
-        """Without Channels' look at the database connections of a thread: none is used here."""
+        """Replaces Channels' dispatch, which cares for a thread's database connections: none is used here."""
         match message["type"]:
             case "websocket.connect":
                 await self.websocket_connect(message)
@@ -101,7 +101,7 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
             self._welcome(self.socket, snapshot)
 
     async def _read_snapshot(self, socket: Socket, token: str | None = None) -> Snapshot | None:
-        """None when the socket is being closed instead. With the token it also serves users never seen before."""
+        """None if the socket is being closed instead. A token lets it store a user this service has never seen."""
         try:
             snapshot = await self.hub.read_snapshot(self.claims.user_id)
             if snapshot is None and token is not None:
@@ -132,7 +132,7 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
         self._resume_timer = loop.call_later(RESUME_SECONDS, self.hub.go_live, socket, snapshot.last_seq)
 
     async def receive_frame(self, text: str | None, data: bytes | None) -> None:
-        """One frame of the client; whatever it is gets an answer or the documented close."""
+        """Handles one frame of the client. A bad frame gets an error frame or the documented close."""
         socket = self.socket
         if socket is None or socket.is_closing:
             return
@@ -170,7 +170,7 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
             _complain(socket, "Invalid since")
             return
         self._forget_timer()
-        socket.seq = None  # what comes meanwhile is part of the replay, and not sent ahead of it
+        socket.seq = None  # what comes meanwhile must be part of the replay, not ahead of it
         snapshot = await self._read_snapshot(socket)
         if snapshot is not None:
             self._resume_from(socket, since, snapshot)
@@ -185,13 +185,13 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
 
     def _is_flooding(self) -> bool:
         now = time.monotonic()
-        if now - self._window >= 1:
-            self._window, self._frames = now, 0
-        self._frames += 1
-        return self._frames > FRAMES_PER_SECOND
+        if now - self._window_starts_at >= 1:
+            self._window_starts_at, self._frames_in_window = now, 0
+        self._frames_in_window += 1
+        return self._frames_in_window > FRAMES_PER_SECOND
 
     async def _refuse(self, code: CloseCode) -> None:
-        """After accepting, for a browser is not told why a handshake failed."""
+        """Closes after accepting, because a browser does not say why a handshake failed."""
         await self.close(code=int(code), reason=code.reason)
 
     def _forget_timer(self) -> None:
@@ -206,9 +206,9 @@ class NotificationsConsumer(AsyncWebsocketConsumer):
 
 
 def _introduce(token: str) -> None:
-    """Stores somebody the platform signed for and this service has never seen. Raises DomainError.
+    """Stores a user whose token the platform signed and whom this service has never seen. Raises DomainError.
 
-    Rare, so it keeps no connection.
+    It is rare, so the thread keeps no connection to the database.
     """
     try:
         authenticate_token(token)
@@ -217,13 +217,13 @@ def _introduce(token: str) -> None:
 
 
 def _find_write(scope: Message) -> Write | None:
-    """The server's short cut. ASGI leaves extensions to the server: daphne names none at all."""
+    """The server's short cut, or None. ASGI leaves extensions to the server, and daphne names none at all."""
     write: Write | None = (scope.get("extensions") or {}).get(WRITE_EXTENSION)
     return write
 
 
 def _is_origin_allowed(scope: Message) -> bool:
-    """Browsers always name the page's origin; who names none is no browser, and its token is its own."""
+    """Browsers always name the page's origin. A client that names none is no browser: no page can misuse its token."""
     origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
     return all(origin in settings.DASHBOARD_ORIGINS for origin in origins)
 

@@ -1,6 +1,7 @@
-"""What other processes tell this one's sockets by the channel layer: one channel in one group for each process.
+"""Control messages from other processes to this one's sockets, through the channel layer.
 
-A hint, like everything from Redis: a process that misses a message reads the tables within a second.
+Each process joins one group with one channel. A message is only a hint, like everything from Redis: a process that
+misses it reads the tables within a second.
 """
 
 import asyncio
@@ -20,9 +21,9 @@ Message = dict[str, Any]
 
 
 class ControlFeed:
-    """Calls the handler of each message's type.
+    """Calls `handlers[message["type"]](message)` for each message.
 
-    Handlers must not block. What they raise, and a message without a handler, is logged and counted, never fatal.
+    Handlers must not block. An error of a handler, or a message without a handler, is logged and counted, never fatal.
     """
 
     def __init__(self, handlers: Mapping[str, Callable[[Message], None]]) -> None:
@@ -31,7 +32,7 @@ class ControlFeed:
         self.faults = 0
 
     async def run(self) -> None:
-        """Listens for ever. After a failure it joins the group again, after a short random wait."""
+        """Listens for ever. After a failure it waits for a short random time and joins the group again."""
         failures = 0
         while True:
             try:
@@ -49,15 +50,15 @@ class ControlFeed:
         await layer.group_add(SOCKETS_GROUP, channel)
         self._has_joined = True
         while True:
-            self._take(await layer.receive(channel))
+            self._handle(await layer.receive(channel))
 
     async def _leave(self) -> None:
-        """The layer would keep the channel, and its connection to Redis, for as long as the event loop lives."""
+        """Without this the layer would keep the channel and its connection to Redis as long as the event loop lives."""
         self._has_joined = False
         with suppress(Exception):
             await get_channel_layer().flush()
 
-    def _take(self, message: Any) -> None:
+    def _handle(self, message: Any) -> None:
         try:
             self._handlers[message["type"]](message)
         except Exception:

@@ -1,8 +1,9 @@
 """All WebSockets of this process, and how each gets every notification once, in order and soon (spec section 4).
 
-Redis says what is new at once (redis_feed); the tables say what is true (truth). A notification that is a socket's
-next goes straight out; anything else makes its user lag, and laggards are read from the table. Once a second one query
-finds the laggards nobody told of, and the users who may not be connected any more.
+Redis says at once what is new (redis_feed); the tables say what is true (tables). A notification with the next seq of a
+socket is sent straight away. With any other seq its user becomes a laggard, and the hub reads from the tables what
+laggards lack. Once a second one query finds the users whose messages were lost, and the users who may not be connected
+any more.
 """
 
 import asyncio
@@ -17,13 +18,13 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
-from notifications.frames import notification_event
+from notifications.frames import NotificationRow, notification_event
 from notifications.realtime import USER_CHANNEL
 from notifications.websocket.close_codes import CloseCode
 from notifications.websocket.control import ControlFeed, Message
 from notifications.websocket.redis_feed import RedisFeed
 from notifications.websocket.sockets import CHANNELS, Send, Socket, Write, encode
-from notifications.websocket.tables import Missing, Served, Snapshot, Truth
+from notifications.websocket.tables import Missing, Served, Snapshot, Tables
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +41,11 @@ USERS_PER_READ = 100
 
 
 class TooManySockets(Exception):
-    pass
+    """The user has MAX_SOCKETS_PER_USER open sockets already."""
 
 
 class ConnectedUser:
-    """newest is the highest seq anybody told of; it may be wrong, the table decides."""
+    """A user with sockets. `newest` is the highest seq we heard of. It may be wrong: the table decides."""
 
     __slots__ = ("channel", "id", "newest", "sockets")
 
@@ -56,11 +57,11 @@ class ConnectedUser:
 
 
 class Hub:
-    """One for each event loop. Whatever part of it fails is started again; `status()` tells how it is."""
+    """One for each event loop. A part of it that fails is started again."""
 
     def __init__(self) -> None:
         self._users: dict[bytes, ConnectedUser] = {}
-        self._truth = Truth()
+        self._tables = Tables()
         self._feed = RedisFeed(self._on_message, self._on_connected)
         self._control = ControlFeed({"session.ended": self._session_ended})
         self._snapshots: list[tuple[int, asyncio.Future[Snapshot | None]]] = []
@@ -73,7 +74,7 @@ class Hub:
         self._counts = {"restarts": 0, "dropped_messages": 0, "table_reads": 0, "closed_slow": 0, "failed_checks": 0}
 
     async def start(self) -> None:
-        await self._truth.open()
+        await self._tables.open()
         listening = (self._feed.run, self._control.run)
         reading = (self._check_for_ever, self._take_snapshots_for_ever, self._catch_up_for_ever)
         self._parts = [
@@ -81,17 +82,17 @@ class Hub:
         ]
 
     async def stop(self) -> None:
-        """Close every socket so that its client comes back, and end."""
+        """Closes every socket so that its client comes back later, and ends."""
         for socket in self._all_sockets():
             socket.close(CloseCode.TRY_LATER)
         for part in self._parts:
             part.cancel()
         closing = [socket.closing for socket in self._all_sockets() if socket.closing]
         await asyncio.gather(*self._parts, *closing, return_exceptions=True)
-        await self._truth.close()
+        await self._tables.close()
 
-    def status(self) -> dict[str, Any]:
-        """For probes and metrics, from any thread. Ready means that the check of every second has not stopped."""
+    def status(self) -> dict[str, float]:
+        """Numbers for probes and metrics, from any thread. `ready` is whether the check of every second still runs."""
         age = time.monotonic() - self._checked_at
         return {
             "ready": age < STALLED_SECONDS,
@@ -108,7 +109,10 @@ class Hub:
     # Joining and leaving
 
     async def join(self, *, user_id: int, send: Send, write: Write | None, expires_at: float) -> Socket:
-        """A socket that counts among the user's five but gets nothing until `go_live`. Raises TooManySockets."""
+        """A new socket. It counts among the user's five, and gets no notification before `go_live`.
+
+        `expires_at` is in seconds since 1970. Raises TooManySockets.
+        """
         channel = f"{USER_CHANNEL}{user_id}".encode()
         user = self._users.get(channel)
         if user is None:
@@ -125,6 +129,7 @@ class Hub:
         return socket
 
     def leave(self, socket: Socket) -> None:
+        """Forgets a socket whose connection is gone. A second call changes nothing."""
         socket.discard()
         user = socket.user
         with suppress(ValueError):
@@ -135,14 +140,14 @@ class Hub:
             self._feed.unsubscribe(user.channel)
 
     async def read_snapshot(self, user_id: int) -> Snapshot | None:
-        """The user's state as of now, read together with others'. Raises as Truth does."""
+        """The user's state as of now, or None if there is no such user. Reads many at once. Raises as Tables does."""
         future: asyncio.Future[Snapshot | None] = asyncio.get_running_loop().create_future()
         self._snapshots.append((user_id, future))
         self._snapshots_wanted.set()
         return await future
 
     def go_live(self, socket: Socket, since: int) -> None:
-        """From now on the socket gets everything after `since`, in order."""
+        """From now on the socket gets every notification whose seq is above `since`, in order."""
         socket.seq = since
         socket.on_room = self._catch_up_later
         self._catch_up_later(socket)
@@ -157,21 +162,21 @@ class Hub:
         if envelope is None:
             self._counts["dropped_messages"] += 1
         elif user := self._users.get(channel):
-            self._tell(user, envelope)
+            self._pass_on(user, envelope)
 
-    def _tell(self, user: ConnectedUser, envelope: dict[str, Any]) -> None:
+    def _pass_on(self, user: ConnectedUser, envelope: dict[str, Any]) -> None:
         event, data = envelope["event"], envelope["data"]
         channel = envelope.get("channel", "notifications")
         seq = data.get("seq") if event == "notification" and isinstance(data, dict) else None
         if type(seq) is int:
-            self._stream(user, seq, _frame(event, data))
+            self._pass_on_notification(user, seq, _frame(event, data))
             return
         frame = encode({"channel": channel, "event": event, "data": data})
         for socket in list(user.sockets):
             if socket.is_welcome and (channel == "notifications" or channel in socket.channels):
                 socket.push(frame)
 
-    def _stream(self, user: ConnectedUser, seq: int, frame: bytes) -> None:
+    def _pass_on_notification(self, user: ConnectedUser, seq: int, frame: bytes) -> None:
         user.newest = max(user.newest, seq)
         for socket in list(user.sockets):
             if socket.seq is None or socket.seq >= seq:
@@ -187,13 +192,15 @@ class Hub:
         self._close_all(user, CloseCode.SIGN_IN_AGAIN)
 
     def _close_all(self, user: ConnectedUser | None, code: CloseCode) -> None:
-        for socket in list(user.sockets) if user else ():
+        if user is None:
+            return
+        for socket in list(user.sockets):
             socket.close(code)
 
     # What the tables say
 
     def _catch_up_later(self, socket: Socket) -> None:
-        """Reads for this socket what it lacks, once it has room for it."""
+        """Schedules a read of what this socket lacks, if it has room for it."""
         if socket.seq is not None and socket.seq < socket.user.newest and socket.has_room and not socket.is_closing:
             self._laggards[socket.user] = None
             self._laggards_wanted.set()
@@ -209,13 +216,14 @@ class Hub:
                 await self._catch_up(users)
 
     async def _catch_up(self, users: list[ConnectedUser]) -> None:
-        since = {user.id: lowest for user in users if (lowest := _lowest_seq(user)) is not None}
+        lowest = {user.id: _lowest_seq(user) for user in users}
+        since = {user_id: seq for user_id, seq in lowest.items() if seq is not None}
         if not since:
             return
         try:
-            missing = await self._truth.read_missing(since)
+            missing = await self._tables.read_missing(since)
         except Exception as error:
-            # The check finds these users again.
+            # The next check finds these users again.
             logger.warning("PostgreSQL did not answer a read: %s", error)
             return
         self._counts["table_reads"] += len(since)
@@ -255,7 +263,7 @@ class Hub:
 
     async def _answer_snapshots(self, batch: list[tuple[int, asyncio.Future[Snapshot | None]]]) -> None:
         try:
-            found = await self._truth.read_snapshots([user_id for user_id, _ in batch])
+            found = await self._tables.read_snapshots([user_id for user_id, _ in batch])
         except Exception as error:
             for _, future in batch:
                 if not future.done():
@@ -280,8 +288,8 @@ class Hub:
                     await self._check_now.wait()
 
     async def _check(self) -> None:
-        served = [Served(user.id, *span) for user in self._users.values() if (span := _span(user))]
-        changed = await self._truth.find_changed(served) if served else []
+        served = [one for one in map(_served, self._users.values()) if one is not None]
+        changed = await self._tables.find_changed(served) if served else []
         self._checked_at = time.monotonic()
         asked = {user_id: highest for user_id, _, highest in served}
         for user_id, is_active, last_seq, unread in changed:
@@ -297,7 +305,7 @@ class Hub:
                 self._catch_up_later(socket)
 
     def _start_over(self, user: ConnectedUser, last_seq: int, unread: int | None) -> None:
-        """The table holds less than was sent: a restored database, or somebody published what never was."""
+        """The table holds less than was sent: the database was restored, or somebody published a seq nobody stored."""
         user.newest = last_seq
         for socket in user.sockets:
             if socket.seq is not None and socket.seq > last_seq:
@@ -327,7 +335,7 @@ class Hub:
 
 
 def _parse(message: bytes) -> dict[str, Any] | None:
-    """The envelope, or None for what is none."""
+    """The envelope {"event", "data"}, or None if the message is none."""
     if len(message) > MAX_MESSAGE_BYTES:
         return None
     try:
@@ -340,7 +348,7 @@ def _parse(message: bytes) -> dict[str, Any] | None:
     return envelope if isinstance(channel, str) and channel in CHANNELS else None
 
 
-def _notification_frame(row: dict[str, Any]) -> dict[str, Any]:
+def _notification_frame(row: NotificationRow) -> dict[str, Any]:
     return {"channel": "notifications", **notification_event(row)}
 
 
@@ -348,13 +356,14 @@ def _frame(event: str, data: Any) -> bytes:
     return encode({"channel": "notifications", "event": event, "data": data})
 
 
-def _span(user: ConnectedUser) -> tuple[int, int] | None:
+def _served(user: ConnectedUser) -> Served | None:
+    """None if no socket of the user is live."""
     seqs = [socket.seq for socket in user.sockets if socket.seq is not None and not socket.is_closing]
-    return (min(seqs), max(seqs)) if seqs else None
+    return Served(user.id, min(seqs), max(seqs)) if seqs else None
 
 
 def _lowest_seq(user: ConnectedUser) -> int | None:
-    """Where to read from: full sockets read later, when they have room."""
+    """The seq to read from, or None if there is nothing to read now. Full sockets wait until they have room."""
     return min((socket.seq for socket in user.sockets if socket.seq is not None and socket.has_room), default=None)
 
 
@@ -362,7 +371,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = WeakKey
 
 
 async def running_hub() -> Hub:
-    """This event loop's hub; the first caller starts it."""
+    """This event loop's hub. The first caller starts it."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         _hubs[loop] = loop.create_task(_start())
@@ -370,12 +379,13 @@ async def running_hub() -> Hub:
 
 
 async def stop_hub() -> None:
+    """Stops this event loop's hub, if there is one."""
     if hub := _hubs.pop(asyncio.get_running_loop(), None):
         await (await hub).stop()
 
 
-def hub_statuses() -> list[dict[str, Any]]:
-    """Of this process: none where no WebSocket is served, usually one."""
+def hub_statuses() -> list[dict[str, float]]:
+    """The status of each hub of this process: none if it serves no WebSocket, usually one."""
     return [starting.result().status() for starting in list(_hubs.values()) if starting.done()]
 
 

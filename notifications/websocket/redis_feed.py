@@ -1,8 +1,8 @@
 """This process's one subscription to Redis: to the channels of the users connected here, and to no others.
 
-So its work grows with its own users, not with what all processes together are told. redis-py's PubSub costs 28 µs
-of CPU a message, which would be half of a core at 20,000 a second; reading the stream with hiredis costs 2.5. It also
-gives up after 5 s of silence; here silence is answered with a PING.
+Its work therefore grows with its own users, and not with the messages for all processes. We do not use redis-py's
+PubSub. It costs 28 µs of CPU a message, which is half of a core at 20,000 a second; reading the stream with hiredis
+costs 2.5 µs. It also gives up after 5 s of silence; here silence is answered with a PING.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ from bitcoingame.core.redis import make_async_connection
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 2.0
-# After this much silence a PING; after as much again the connection counts as lost.
+# After this much silence we send a PING. After as much again the connection counts as lost.
 SILENCE_SECONDS = 2.0
 MAX_WAIT_SECONDS = 1.0
 READ_BYTES = 64 * 1024
-# A message that does not end within this is not waited for: the connection is made anew.
+# If a message is longer than this, we do not wait for its end and connect again.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 CHANNELS_PER_COMMAND = 500
 GATHER_SECONDS = 0.01
 
 
 class RedisLost(Exception):
-    """The connection has to be made anew; the message says why."""
+    """The connection is lost, and run() has to connect again. The message says why."""
 
 
 class RedisFeed:
     """Calls `on_message(channel, message)` for each message, and `on_connected()` after each (re)connection.
 
-    Both run inside the reader: they must not block, and what they raise is logged and counted, never fatal.
+    Both run inside the reader and must not block. An error of on_message is logged and counted, never fatal.
     """
 
     def __init__(self, on_message: Callable[[bytes, bytes], None], on_connected: Callable[[], None]) -> None:
@@ -58,7 +58,10 @@ class RedisFeed:
         return self._writer is not None
 
     def subscribe(self, channel: bytes) -> asyncio.Future[None] | None:
-        """Returns what completes when Redis has confirmed it; None while Redis is away (it is done on connecting)."""
+        """Returns a future that is done when Redis has confirmed, or None while Redis is away.
+
+        In that case the next connection subscribes.
+        """
         self._channels.add(channel)
         if self._writer is None:
             return None
@@ -72,7 +75,7 @@ class RedisFeed:
             self._change(channel, False)
 
     async def run(self) -> None:
-        """Reads for ever; every loss is followed by a new connection after a short random wait."""
+        """Reads for ever. After each loss it waits for a short random time and connects again."""
         failures = 0
         while True:
             try:
@@ -87,7 +90,7 @@ class RedisFeed:
     async def _read_until_lost(self) -> None:
         connection = await _connect()
         try:
-            # The two are private, but the one way to redis-py's connecting without its reading.
+            # Both are private: redis-py has no public way to connect without reading.
             await self._read(cast(StreamReader, connection._reader), cast(StreamWriter, connection._writer))
         finally:
             with suppress(Exception):
@@ -102,10 +105,10 @@ class RedisFeed:
         while True:
             reader.feed(await self._read_some(stream, writer))
             while (reply := reader.gets()) is not False:
-                self._take(reply)
+                self._handle(reply)
             if reader.len() > MAX_MESSAGE_BYTES:
                 raise RedisLost("a message is too large")
-            await asyncio.sleep(0)  # a full stream never waits, and the sockets' turn must come
+            await asyncio.sleep(0)  # reading a full stream never waits, and the sockets need their turn
 
     async def _read_some(self, stream: StreamReader, writer: StreamWriter) -> bytes:
         try:
@@ -122,7 +125,7 @@ class RedisFeed:
             raise RedisLost("it closed the connection")
         return data
 
-    def _take(self, reply: Any) -> None:
+    def _handle(self, reply: Any) -> None:
         try:
             match reply:
                 case [b"message", channel, message]:
@@ -147,7 +150,7 @@ class RedisFeed:
             await writer.drain()
 
     def _change(self, channel: bytes, wanted: bool) -> None:
-        """Changes of a few milliseconds go out together: each write wakes Redis up."""
+        """Collects changes for a few milliseconds and sends them together, because each write wakes Redis up."""
         if not self._changes:
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send_changes)
         self._changes[channel] = wanted
@@ -170,21 +173,22 @@ class RedisFeed:
 
 
 def pause_after(failures: int) -> float:
-    """Seconds until the next attempt, longer with each failure in a row."""
+    """Seconds until the next attempt, random, and longer with each failure in a row. A second at most."""
     longest = MAX_WAIT_SECONDS if failures > 3 else 0.1 * 2**failures
     return random.uniform(0.2, 1) * longest  # noqa: S311
 
 
 def _pack(*words: str | bytes) -> bytes:
-    return hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub knows tuples of one
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub knows tuples of one
+    return packed
 
 
 async def _connect() -> Connection:
-    """redis-py's own connecting, for redis://, rediss:// and unix:// with their options: TLS, AUTH."""
+    """Connects by redis-py, which knows redis://, rediss:// and unix:// with TLS and AUTH. Raises RedisLost."""
     connection = make_async_connection(settings.REDIS_URL, seconds=CONNECT_SECONDS)
     try:
         async with asyncio.timeout(2 * CONNECT_SECONDS):
-            await connection.connect()
+            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
     except Exception as error:
         raise RedisLost(str(error)) from error
     return connection

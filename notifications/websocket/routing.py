@@ -1,4 +1,4 @@
-"""The door of the WebSocket: /ws and no other path; and the hub behind it, for as long as the server runs."""
+"""Serves the WebSocket on /ws and on no other path, and keeps the hub running as long as the server runs."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,7 +14,7 @@ _consumer = NotificationsConsumer.as_asgi()
 
 
 async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Takes the token out of the scope's URL first: servers write that URL to their logs when a socket is accepted."""
+    """Takes the token out of the scope's URL first, because servers log that URL when a socket is accepted."""
     if scope["path"] == PATH:
         await _consumer(_take_query(scope), receive, send)
     else:
@@ -24,6 +24,7 @@ async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Starts the hub with the server and stops it with the server."""
     await receive()
     await running_hub()
     await send({"type": "lifespan.startup.complete"})
@@ -33,12 +34,13 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 def _take_query(scope: dict[str, Any]) -> dict[str, Any]:
-    query, scope["query_string"] = scope.get("query_string") or b"", b""
+    query = scope.get("query_string") or b""
+    scope["query_string"] = b""
     return scope | _presented(query, scope.get("subprotocols") or [])
 
 
 def _presented(query: bytes, subprotocols: list[str]) -> dict[str, Any]:
-    """The token ("" if none), the subprotocol to answer, and `since`: None if not given, -1 if it is no number."""
+    """The token ("" if there is none), the subprotocol to answer, and `since`: None if not given, -1 if no number."""
     fields = dict(_parse(query))
     offered = next((name for name in subprotocols if name.startswith(SUBPROTOCOL)), None)
     token = fields.get("token") or (offered or "").removeprefix(SUBPROTOCOL)

@@ -1,4 +1,4 @@
-"""One WebSocket as the hub sees it: where it stands in the user's notifications, and what waits to be sent."""
+"""One WebSocket as the hub sees it: how far it is in the user's notifications, and what waits to be sent."""
 
 import asyncio
 import time
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from notifications.websocket.hub import ConnectedUser
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-# A server's short cut for text frames: False when the frame has to wait, and then goes by Send.
+# A server's short cut for text frames. It returns False if the frame has to wait, which then goes by Send.
 Write = Callable[[bytes], bool]
 WRITE_EXTENSION = "bitcoingame.write"
 
 CHANNELS = frozenset({"mining", "dashboard", "gamification", "competition", "notifications"})
-# What may wait in a socket: rows stop being sent at the first mark, for they can be read again later; at the second
-# the client is too slow, for what the table does not hold must not be lost silently. In bytes.
+# How many bytes may wait in a socket. From ROOM on no rows are sent, because they can be read again later. Above
+# MAX_WAITING the client is too slow and is closed, because other messages are in no table and may not be lost silently.
 ROOM = 64 * 1024
 MAX_WAITING = 256 * 1024
 CLOSE_SECONDS = 1.0
@@ -31,9 +31,9 @@ def encode(frame: Any) -> bytes:
 
 
 class Socket:
-    """seq is the last notification queued for it, None while its start is not known: it then gets none.
+    """`seq` is the last notification queued for it. None means that its start is not known: it then gets none.
 
-    Whatever else is published reaches it from its hello on.
+    Other published messages reach it from its hello on.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Socket:
         return self.waiting < ROOM
 
     def push(self, frame: bytes) -> None:
-        """Send a frame, or queue it behind others; a client that is far behind is closed (4009)."""
+        """Sends a frame, or queues it behind others. A client that is far behind is closed (4009)."""
         if self.is_closing or (self._writing is None and self._write_now is not None and self._write_now(frame)):
             return
         if self.waiting > MAX_WAITING:
@@ -89,14 +89,14 @@ class Socket:
         self.waiting += len(frame)
 
     def close(self, code: CloseCode) -> None:
-        """Close it with this code, now: what still waits is dropped, and a client that does not read is cut off."""
+        """Closes it now, with this code. What still waits is dropped, and a client that does not read is cut off."""
         if self.is_closing:
             return
         self.discard()
         self.closing = asyncio.get_running_loop().create_task(self._close(code))
 
     def discard(self) -> None:
-        """Send nothing more: the connection is gone, or about to be."""
+        """Sends nothing more: the connection is gone, or about to be."""
         self.is_closing = True
         self.waiting = 0
         if self._waiting is not None:
@@ -113,7 +113,7 @@ class Socket:
                 await self._send({"type": "websocket.send", "text": frame.decode()})
                 self.waiting -= len(frame)
         except Exception:
-            # The connection is gone: the server says so in its own words, and to the consumer as a disconnection.
+            # The connection is gone. The consumer learns it by the server's disconnect message.
             self.discard()
         finally:
             self.sending_since = 0.0

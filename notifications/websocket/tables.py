@@ -1,26 +1,28 @@
-"""What the tables say, for many users in one query. The socket processes' only way to PostgreSQL.
+"""What the tables say, for many users in one query. The hub reads PostgreSQL only through this module.
 
-An own small pool, not the ORM's connections: those belong to threads, and a thread hop for each socket would cost
-more than the query.
+It has a small pool of its own and does not use the ORM's connections. Those belong to threads, and a thread hop for
+each socket would cost more than the query.
 """
 
 import asyncio
 import select
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.db import connection
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from notifications.frames import NotificationRow
+
 MAX_CONNECTIONS = 3
 # A query takes milliseconds; one that takes this long has lost its server.
 QUERY_SECONDS = 5.0
-# Whoever waits longer for a connection asks again, which is what makes the pool try again to connect.
+# A caller that waits longer for a connection asks again, and each new request makes the pool try to connect.
 WAIT_SECONDS = 1.0
-# The pool doubles its pauses for as long as it does not give up: after an outage it would sleep for as long again.
+# The pool doubles its pauses until it gives up. Without a limit it would pause after an outage as long as that took.
 GIVE_UP_SECONDS = 0.5
 ROWS_PER_USER = 100
 
@@ -36,7 +38,7 @@ NOTIFICATION_COLUMNS = (
     "action_label",
 )
 
-# As GET /notifications/unread-count counts. The counter alone holds what has expired too, until it is deleted.
+# Counts as GET /notifications/unread-count does: the counter alone includes expired rows until they are deleted.
 _UNREAD = """counter.unread - (
     SELECT count(*) FROM notifications
     WHERE user_id = counter.user_id AND NOT read AND expires_at <= statement_timestamp()
@@ -45,8 +47,8 @@ _SNAPSHOTS = f"""
 SELECT counter.user_id, users.btc_address, users.is_active, counter.last_seq, {_UNREAD}
 FROM notification_counters counter JOIN users ON users.id = counter.user_id WHERE counter.user_id = ANY(%s)
 """  # noqa: S608 - constants
-# Users whose every socket is up to date are not in the answer; a deleted user is, as not active.
-# unread is counted only for users who are about to be told it: those who were sent more than there is.
+# The answer leaves out users whose sockets are all up to date. A deleted user is in it, as not active.
+# unread is counted only for users who were sent more than there is, because only they get a reset.
 _CHANGED = f"""
 SELECT served.user_id, coalesce(users.is_active, false), coalesce(counter.last_seq, 0),
     CASE WHEN counter.last_seq < served.highest THEN {_UNREAD} END
@@ -55,7 +57,7 @@ LEFT JOIN users ON users.id = served.user_id
 LEFT JOIN notification_counters counter ON counter.user_id = served.user_id
 WHERE users.is_active IS NOT TRUE OR counter.last_seq <> served.lowest OR counter.last_seq <> served.highest
 """  # noqa: S608 - constants
-# The counter and the rows come from one snapshot: what is not among the rows up to last_seq is expired or deleted.
+# The counter and the rows come from one snapshot, so a seq up to last_seq without a row is expired or deleted.
 _MISSING = f"""
 SELECT behind.user_id, counter.last_seq, missing.*
 FROM unnest(%s::bigint[], %s::bigint[]) AS behind (user_id, since)
@@ -93,7 +95,7 @@ class Served(NamedTuple):
 class Changed(NamedTuple):
     """A user whose sockets were sent less or more than there is, or who may not be connected any more.
 
-    unread is None unless they were sent more.
+    unread is None unless the sockets were sent more than there is.
     """
 
     user_id: int
@@ -103,18 +105,18 @@ class Changed(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """Rows after a seq, in order. Complete means that nothing else lies between them or up to last_seq."""
+    """A user's rows after a seq, in order of seq. If complete, no other rows follow up to last_seq."""
 
     last_seq: int
-    rows: list[dict[str, Any]]
+    rows: list[NotificationRow]
 
     @property
     def is_complete(self) -> bool:
         return len(self.rows) < ROWS_PER_USER
 
 
-class Truth:
-    """Every method raises psycopg.Error, PoolTimeout or TimeoutError while PostgreSQL is away; the next call heals."""
+class Tables:
+    """Reads raise psycopg.Error, PoolTimeout or TimeoutError while PostgreSQL is away. A later call connects again."""
 
     def __init__(self) -> None:
         self._pool = AsyncConnectionPool(
@@ -136,24 +138,24 @@ class Truth:
         await self._pool.close(timeout=1)
 
     async def read_snapshots(self, user_ids: Sequence[int]) -> dict[int, Snapshot]:
-        """By user id; who is not in it does not exist."""
+        """{user id: snapshot}, without users who do not exist."""
         rows = await self._fetch(_SNAPSHOTS, [list(user_ids)])
         return {row[0]: Snapshot(*row) for row in rows}
 
     async def find_changed(self, served: Sequence[Served]) -> list[Changed]:
-        """Whose sockets were sent less or more than there is, and who may not be connected any more."""
+        """The users whose sockets were sent less or more than there is, or who may not be connected any more."""
         rows = await self._fetch(_CHANGED, [list(column) for column in zip(*served, strict=True)])
         return [Changed(*row) for row in rows]
 
     async def read_missing(self, since: dict[int, int]) -> dict[int, Missing]:
-        """For each {user id: seq} what came after it, ROWS_PER_USER at most. Expired rows are left out."""
+        """From {user id: seq}, {user id: rows after it}, ROWS_PER_USER at most each. Expired rows are left out."""
         rows = await self._fetch(_MISSING, [list(since), list(since.values()), ROWS_PER_USER])
-        found: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+        found: defaultdict[int, list[NotificationRow]] = defaultdict(list)
         last_seqs = {}
         for user_id, last_seq, *columns in rows:
             last_seqs[user_id] = last_seq
             if columns[0] is not None:
-                found[user_id].append(dict(zip(_COLUMNS, columns, strict=True)))
+                found[user_id].append(cast(NotificationRow, dict(zip(_COLUMNS, columns, strict=True))))
         return {user_id: Missing(last_seq, found[user_id]) for user_id, last_seq in last_seqs.items()}
 
     async def _fetch(self, query: str, parameters: list[Any]) -> list[TupleRow]:
@@ -162,7 +164,7 @@ class Truth:
 
 
 async def _refuse_a_closed_one(conn: AsyncConnection[TupleRow]) -> None:
-    """Without the round trip of the pool's own check: an idle server says nothing unless it has closed."""
+    """Needs no round trip, which the pool's own check does: an idle server says nothing unless it has closed."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     if poll.poll(0):
@@ -175,7 +177,7 @@ async def _configure(conn: AsyncConnection[TupleRow]) -> None:
 
 
 def _connection_parameters() -> dict[str, Any]:
-    """Django's own settings, so that the tests' database is found as well."""
+    """Taken from Django's own settings, so that tests reach the tests' database."""
     database = connection.settings_dict
     named = {key.lower(): database[key] for key in ("USER", "PASSWORD", "HOST", "PORT") if database[key]}
     return {

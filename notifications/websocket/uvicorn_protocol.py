@@ -1,9 +1,11 @@
-"""uvicorn's WebSocket protocol, with three things it leaves to the client's good will made certain, and a short cut.
+"""uvicorn's WebSocket protocol with three promises that do not need the client's good will, and a short cut.
 
-A client that does not read is closed all the same: the close frame is written behind what waits, and the connection
-cut a second later. Pings of a client that reads no pongs do not pile up. A server that ends says 4010, which clients
-know, instead of 1012. The short cut writes a text frame without an ASGI event and a task for each. Everything works
-with uvicorn's own protocol as well, but for these.
+1. A client that does not read is closed all the same: the close frame is written behind what waits, and the connection
+   is cut a second later.
+2. Pings of a client that reads no pongs do not pile up: the client is cut off.
+3. A server that ends says 4010, which our clients know, instead of 1012.
+
+The short cut writes a text frame without an ASGI event and a task. With uvicorn's own protocol everything else works.
 """
 
 from contextlib import suppress
@@ -25,7 +27,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         await super().run_asgi()
 
     def write_text(self, text: bytes) -> bool:
-        """Send a text frame (UTF-8) without ASGI's event and task; False when it has to wait or cannot go any more."""
+        """Sends a text frame (UTF-8) without ASGI's event and task. False if it must wait or can no longer be sent."""
         if not self.writable.is_set() or self.close_sent or self.disconnected or not self.handshake_complete:
             return False
         self.transport.write(_text_header(len(text)) + text)
@@ -40,7 +42,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 self._forget_the_handshake()
 
     def _forget_the_handshake(self) -> None:
-        """It takes a third of an idle socket's memory, and holds the token; other objects keep it, so it is emptied."""
+        """Empties what the handshake left: it takes a third of an idle socket's memory and holds the token.
+
+        It cannot be dropped, because other objects keep it.
+        """
         self.request.path = ""
         self.request.headers.clear()
         self.response.headers.clear()
@@ -58,7 +63,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().shutdown()
 
     def _cut_off(self, code: int, reason: str) -> None:
-        """Closes a client that does not read; it is not read any more either."""
+        """Closes a client that does not read, and reads no more from it."""
         self._say_goodbye(code, reason)
         self.transport.pause_reading()
         self.loop.call_later(CUT_SECONDS, self.transport.abort)
@@ -74,7 +79,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 
 def _text_header(size: int) -> bytes:
-    """Of a whole, unmasked text frame (RFC 6455, section 5.2)."""
+    """The header of a whole, unmasked text frame of this many bytes (RFC 6455, section 5.2)."""
     if size < 126:
         return bytes((0x81, size))
     if size < 1 << 16:
