@@ -1,4 +1,7 @@
-"""Every event there is, in one table: what reads it and what handles it. A new event is a row and a function."""
+"""All events in one table, each with the function that parses it and the one that handles it.
+
+A new event is a row here, and those two functions in mining.py or game.py.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,13 +12,13 @@ from bitcoingame.events.fields import Data, Malformed
 
 
 class Event(NamedTuple):
-    """`parse` reads one event's data or raises Malformed; `handle` takes many at once, in few statements."""
+    """`parse` reads one event's data or raises Malformed. `handle` takes many events at once, in few statements."""
 
     parse: Callable[[Data], Any]
     handle: Callable[[Sequence[Fact[Any]], Effects], None]
 
 
-# In the order in which the events of one transaction are handled.
+# The events of one transaction are handled in this order.
 EVENTS: Mapping[str, Event] = {
     "user_onboarded": Event(game.parse_onboarding, game.handle_onboardings),
     "block_found": Event(mining.parse_block, mining.handle_blocks),
@@ -39,12 +42,12 @@ EVENTS: Mapping[str, Event] = {
 }
 
 FREQUENT = frozenset({"share_submitted", "miner_connected", "miner_disconnected", "hashrate_update"})
-"""Those that come by the thousand; each leaves a row of its user's worker."""
+"""Events that come by the thousand. Each leaves a row of its user's worker, so their users may come from memory."""
 
 PLATFORM_STREAM = "platform:events"
 
-# Each with the number that keeps its entries' positions apart from the others': give a new one a new number, and
-# never change one. In the order in which they are handled: a miner connects before it submits.
+# The streams are handled in this order, because a miner connects before it submits. The number keeps the positions of
+# a stream's entries apart from those of other streams: never change one, and give a new stream a new number.
 STREAMS: Mapping[str, int] = {
     "mining:block_found": 1,
     "mining:miner_disconnected": 2,
@@ -57,7 +60,7 @@ STREAMS: Mapping[str, int] = {
 
 
 def name_of_event(stream: str, event: str | None) -> str:
-    """The event's name in the table: as given, with or without `mining:`, or the stream's. Raises Malformed."""
+    """The event's name in EVENTS: the name it gives, or its stream's, without their prefixes. Raises Malformed."""
     if event is not None and event in EVENTS:
         return event
     name = (event or stream).removeprefix("mining:").removeprefix("platform:")

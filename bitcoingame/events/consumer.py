@@ -1,4 +1,4 @@
-"""The consumer process: it reads the platform's streams, and relays our own events. Several of them share the work."""
+"""The consumer process: it reads the platform's streams and relays our own events. Several processes share the work."""
 
 import logging
 import time
@@ -34,15 +34,16 @@ T = TypeVar("T")
 
 BATCH = 5_000
 BLOCK_SECONDS = 1.0
-"""How long a read waits for news; also how soon a stop is noticed, and how long an outgoing event may wait."""
+"""How long a read waits for new entries. A stop, or an outgoing event, may wait as long."""
 TAKE_OVER_SECONDS = 10.0
-"""Entries delivered this long ago and not acknowledged are taken over; were they only slow, they count once still."""
+"""Entries that were delivered this long ago and not acknowledged are taken over. If their consumer is only slow, they
+still count once."""
 REMOVE_SECONDS = 600.0
 TIDY_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 5.0
 DELIVERIES_TOGETHER = 10
-"""An entry delivered more often than this may be what ends its consumers: it is handled by itself."""
+"""An entry that was delivered more often than this may be what kills its consumers. It is handled by itself."""
 DELIVERIES_ALONE = TRIED_ALONE + 4
 
 GONE = "It was trimmed from its stream before it was handled."
@@ -55,7 +56,7 @@ class Stopped(Exception):
 
 
 class Consumer:
-    """One consumer of the group. `run` returns after `stop`, which a signal handler may call."""
+    """One consumer of the group. `run` returns after `stop` was called; a signal handler may call it."""
 
     def __init__(self, *, take_over_seconds: float = TAKE_OVER_SECONDS) -> None:
         self.name = name_consumer()
@@ -75,7 +76,7 @@ class Consumer:
         self._stopping.set()
 
     def run(self) -> None:
-        """Works until stopped, through every absence of Redis and PostgreSQL."""
+        """Works until it is stopped. While Redis or PostgreSQL is away it waits and tries again."""
         pause = FIRST_PAUSE_SECONDS
         while self._ahead or not self._stopping.is_set():
             try:
@@ -93,7 +94,7 @@ class Consumer:
         self._leave()
 
     def _work(self) -> None:
-        """One round. Raises what Redis and PostgreSQL raise while they are away."""
+        """One round. Raises RedisError, OSError or one of TRANSIENT while a server is away."""
         if self._is_after_fault:
             self.streams.create_groups()
         if not self._ahead and (self._is_after_fault or self._is_time_for("take over")):
@@ -109,7 +110,10 @@ class Consumer:
             self.streams.remove_consumers(idle_seconds=REMOVE_SECONDS)
 
     def _handle_news(self) -> None:
-        """What follows is read while PostgreSQL works on what we have; before a take-over nothing may be on its way."""
+        """Handles new entries. A thread reads the next ones while PostgreSQL works on these.
+
+        Nothing is read ahead of a take-over, because it would find those entries pending and handle them as well.
+        """
         batches = self._ahead.result() if self._ahead else self._read()
         goes_on = batches and not self._stopping.is_set() and not self._is_time_for("take over")
         self._ahead = self._reader.submit(self._read) if goes_on else None
@@ -121,7 +125,7 @@ class Consumer:
         return [read_items(batch) for batch in self.streams.read(count=BATCH, block_seconds=BLOCK_SECONDS)]
 
     def _take_over(self) -> None:
-        """Handles what dead consumers left, and what an answer lost on its way left to ourselves."""
+        """Handles entries that dead consumers left, and our own if Redis' answer with them never reached us."""
         for stream in STREAMS:
             has_more = True
             while has_more:
@@ -146,6 +150,7 @@ class Consumer:
         self._handle(read_items(together), is_run=False)
 
     def _handle_alone(self, entry: Pending) -> None:
+        # If this process dies while it handles the entry, the high count is what the next consumer finds.
         def handle() -> list[Outcome]:
             self.streams.set_deliveries(entry.incoming, max(TRIED_ALONE, entry.deliveries + 1))
             try:
@@ -167,9 +172,9 @@ class Consumer:
         self.last_success_at = time.time()
 
     def _with_database(self, work: Callable[[], T]) -> T:
-        """The result of the work, tried for as long as PostgreSQL takes to come back. Raises Stopped.
+        """The result of `work`, tried until PostgreSQL is back. Raises Stopped.
 
-        The events stay in hand meanwhile: reading them again would count as another delivery.
+        The events are kept in memory and not read again, because Redis would count that as another delivery.
         """
         pause = FIRST_PAUSE_SECONDS
         while True:
@@ -183,14 +188,14 @@ class Consumer:
             close_old_connections()
 
     def _start_again(self, pause: float) -> float:
-        """Drops what was read ahead: it is pending, and read again with whatever else is."""
+        """Drops what was read ahead, which stays pending and is read again. Waits; returns the next pause."""
         if self._ahead:
             wait([self._ahead])
             self._ahead = None
         return self._rest(pause)
 
     def _rest(self, pause: float) -> float:
-        """Waits, and answers how long to wait the next time."""
+        """Waits `pause` seconds; returns how many to wait the next time."""
         self._is_after_fault = True
         self._stopping.wait(pause)
         return min(pause * 2, MAX_PAUSE_SECONDS)
@@ -199,7 +204,7 @@ class Consumer:
         return self._due.get(what, 0) <= time.monotonic()
 
     def _is_due(self, what: str, seconds: float) -> bool:
-        """Whether it is time, which it then is not again for so long."""
+        """Whether it is time for this; if so, the next time is `seconds` from now."""
         is_due = self._is_time_for(what)
         if is_due:
             self._due[what] = time.monotonic() + seconds
@@ -225,7 +230,7 @@ class Consumer:
         )
 
     def _leave(self) -> None:
-        """What we hold stays pending for the others; a name that holds nothing goes."""
+        """Removes our name from the streams of which we hold no entry. Entries we hold stay pending for the others."""
         try:
             self.streams.leave()
             status.say_goodbye(self.client, self.name)

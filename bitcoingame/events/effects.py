@@ -1,4 +1,4 @@
-"""What passes between the intake and the handlers: facts about users in, what they bring about out."""
+"""What the intake gives the handlers (facts about users), and what they give back (effects)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,9 +13,9 @@ Body = TypeVar("Body")
 
 
 class Fact(NamedTuple, Generic[Body]):
-    """One event of a known user; `user_id` is 0 where the event concerns nobody in particular. `at` is Unix time.
+    """One event of a known user. `user_id` is 0 if the event has no user. `at` is Unix time in seconds.
 
-    `origin` names the event for good: what it causes can be told from what another causes.
+    `origin` is the event's own name, the same at each delivery: its event_id, else its stream and entry id.
     """
 
     user_id: int
@@ -32,9 +32,10 @@ class Announcement(NamedTuple):
 
 
 class Effects:
-    """What the events of one transaction bring about besides the state their handlers write.
+    """What the events of one transaction bring about, besides the state their handlers write.
 
-    Collected, so that everything is one statement of its kind, and recipients are locked in one order.
+    It is collected first and written at the end, so that one statement writes all of a kind and recipients are
+    locked in one order.
     """
 
     def __init__(self) -> None:
@@ -44,23 +45,23 @@ class Effects:
         self._announcements: list[Announcement] = []
 
     def record(self, user_id: int, kind: str, **values: Any) -> None:
-        """A line in the user's activity feed."""
+        """Adds a line to the user's activity feed. `kind` is one of social's activities, `values` are its details."""
         self.activities.append(Activity(user_id, kind, values))
 
     def notify(self, kind: str, user_ids: Iterable[int], *, origin: str, variant: str = "", **values: Any) -> None:
-        """A notification for each user, told once for this origin; without one, once in a life."""
-        told = self._notifications[kind]
-        told.extend(
+        """Notifies each user. Created at most once per (user, kind, origin); with an empty origin, once ever."""
+        waiting = self._notifications[kind]
+        waiting.extend(
             PersonalNotification(user_id, f"{kind}:{origin}" if origin else kind, values, variant)
             for user_id in user_ids
         )
 
     def announce(self, kind: str, *, origin: str, variant: str = "", **values: Any) -> None:
-        """A notification for everyone who wants the kind."""
+        """Notifies everyone who wants the kind, at most once per (user, kind, origin)."""
         self._announcements.append(Announcement(kind, f"{kind}:{origin}", variant, values))
 
     def deliver(self) -> None:
-        """Writes it all, in the caller's transaction."""
+        """Writes everything, in the caller's transaction."""
         if self.activities:
             record_activities(self.activities)
         if self.outgoing:
@@ -74,8 +75,8 @@ class Effects:
             self._lock_recipients()
         for kind, batch in batches:
             create_notifications(kind=kind, items=batch)
-        for told in self._announcements:
-            announce_to_everyone(kind=told.kind, cause=told.cause, variant=told.variant, **told.values)
+        for item in self._announcements:
+            announce_to_everyone(kind=item.kind, cause=item.cause, variant=item.variant, **item.values)
 
     def _lock_recipients(self) -> None:
         recipients = {item.user_id for items in self._notifications.values() for item in items}

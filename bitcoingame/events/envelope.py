@@ -1,4 +1,7 @@
-"""What an event says of itself, whichever way it came: as a stream's entry or posted, with `data` or flat."""
+"""Reads the envelope of an event: its name, id, time and data.
+
+An event comes as an entry of a stream or by POST. Its data stand in `data`, or flat beside the other fields.
+"""
 
 import hashlib
 import json
@@ -12,10 +15,10 @@ import orjson
 from bitcoingame.events.fields import Data, Malformed
 
 POSTED = "posted"
-"""What stands for the stream of an event that came by POST."""
+"""Stands in place of a stream's name when the event came by POST."""
 
 TOO_DEEP = "(nested too deeply)"
-"""What is kept of a posted value that nests deeper than we write."""
+"""Is kept in place of a posted value that nests more deeply than orjson can write."""
 
 MAX_EVENT_BYTES = 256 * 1024
 EVENT_ID_LENGTH = 96
@@ -25,7 +28,11 @@ _OWN_FIELDS = {"event", "ts", "source", "event_id"}
 
 
 class Incoming(NamedTuple):
-    """An event as it arrived. `fields` are a stream entry's bytes, or a posted object."""
+    """An event as it arrived.
+
+    From a stream: its name, the entry's id, and the entry's fields, {bytes: bytes}. By POST: POSTED, a digest of the
+    content, and the object that was posted.
+    """
 
     stream: str
     entry: str
@@ -33,7 +40,7 @@ class Incoming(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """`event` is the name as given, None where a stream's entry leaves it to the stream; `at` is Unix time."""
+    """`event` is the name as given, or None if an entry leaves it to its stream. `at` is Unix time in seconds."""
 
     event: str | None
     event_id: str | None
@@ -42,7 +49,7 @@ class Envelope(NamedTuple):
 
 
 def read_entry(incoming: Incoming, now: float) -> Envelope:
-    """An entry of a stream. Raises Malformed."""
+    """Reads an entry of a stream; `now` is Unix time in seconds. Raises Malformed."""
     fields = incoming.fields
     raw = fields.get(b"data")
     if raw is None:
@@ -61,7 +68,10 @@ def read_entry(incoming: Incoming, now: float) -> Envelope:
 
 
 def read_posted(incoming: Incoming, now: float) -> Envelope:
-    """A posted envelope. Raises Malformed, also without event_id: nothing else would tell a repetition."""
+    """Reads a posted envelope; `now` is Unix time in seconds.
+
+    Raises Malformed. A missing event_id is malformed too, because only the event_id shows that an event is repeated.
+    """
     fields = incoming.fields
     if not isinstance(fields, Mapping):
         raise Malformed("An event must be an object.")
@@ -81,17 +91,20 @@ def read_posted(incoming: Incoming, now: float) -> Envelope:
 
 
 def posted(fields: Any) -> Incoming:
-    """A posted event. A digest stands for an entry's id: the same content, the same digest."""
+    """Wraps a posted value of any shape. A digest of the content takes the place of an entry's id."""
     try:
         return Incoming(POSTED, _digest_of(fields), fields)
     except orjson.JSONEncodeError:
-        # orjson reads deeper nesting than it writes.
+        # orjson reads values that nest more deeply than it can write.
         shallow = _without_nested(fields)
         return Incoming(POSTED, _digest_of(shallow), shallow)
 
 
 def dump_fields(incoming: Incoming) -> str:
-    """The event as it arrived, in ASCII: what is not UTF-8, and NUL, as escapes that `load_fields` reads back."""
+    """The event's fields as JSON in ASCII; `load_fields` reads it back.
+
+    Bytes that are not UTF-8, and NUL, become escapes. An event of more than 2 * MAX_EVENT_BYTES becomes "".
+    """
     fields = incoming.fields
     if incoming.stream != POSTED:
         fields = {_escape(name): _escape(value) for name, value in fields.items()}
@@ -100,6 +113,7 @@ def dump_fields(incoming: Incoming) -> str:
 
 
 def load_fields(stream: str, dumped: str) -> Any:
+    """The fields that `dump_fields` wrote, in the shape that `Incoming` has for this stream; {} if it wrote ""."""
     fields = json.loads(dumped or "{}")
     if stream == POSTED:
         return fields
@@ -109,7 +123,10 @@ def load_fields(stream: str, dumped: str) -> Any:
 
 
 def position_of(stream_number: int, entry: str) -> int:
-    """One number for one entry of one stream, in the order of the stream: an id is two 64-bit numbers."""
+    """A number that only this entry of this stream has; later entries have higher ones.
+
+    An entry's id is "milliseconds-sequence", two 64-bit numbers. The stream's number stands before them.
+    """
     milliseconds, _, sequence = entry.partition("-")
     return (stream_number << 128) + (int(milliseconds) << 64) + int(sequence or 0)
 
@@ -161,12 +178,16 @@ def _read_event_id(event_id: str) -> str | None:
 
 
 def _arrived_at(entry: str, now: float) -> float:
+    """Unix time in seconds from the entry's id; `now` if the id holds no time from 2009 until now."""
     arrived = int(entry.partition("-")[0]) / 1000
     return arrived if _EARLIEST < arrived < now else now
 
 
 def _read_time(value: Any, arrived: float) -> float:
-    """When it happened, in seconds; from seconds, milliseconds or ISO 8601. A time after the arrival is the arrival."""
+    """Unix time in seconds, from seconds, milliseconds or ISO 8601 (UTC if it names no zone).
+
+    `arrived` if there is no value, or if the time lies after it. Raises Malformed.
+    """
     if value is None or value in (b"", ""):
         return arrived
     try:

@@ -1,4 +1,4 @@
-"""Typed readers of an event's data. Each returns a value of its type or raises Malformed with one sentence."""
+"""Typed readers of an event's data. Each returns a value of its type, or raises Malformed with a sentence."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from profiles.sign_in.addresses import parse_address
 Data = Mapping[str, Any]
 
 MAX_DIFFICULTY = 1e18
-MAX_HASHRATE = 1e24
+MAX_HASHRATE = 1e24  # H/s
 MAX_COUNT = 2**31 - 1
 MAX_ID = 2**63 - 1
 MAX_TEXT = 1000
@@ -27,11 +27,11 @@ _LIKE_AN_ADDRESS = re.compile(r"(?:bc1|[13])[0-9A-Za-z]{25,59}", re.IGNORECASE)
 
 
 class Malformed(Exception):
-    """The event cannot be read; the message is the reason staff see. It never repeats what the event says."""
+    """The event cannot be read. Staff see the message as the reason; it never repeats values of the event."""
 
 
 def read_user(data: Data) -> str | int:
-    """Whose event it is: the id where the event gives one, else the address, as users are stored."""
+    """The user's id if the event gives one, else the address as it is stored in `users`. Raises Malformed."""
     user_id = data.get("user_id")
     if user_id is not None:
         return read_whole(data, "user_id", minimum=1, maximum=MAX_ID)
@@ -50,7 +50,10 @@ def _address_of(user: str) -> str:
 
 
 def read_worker(data: Data) -> str:
-    """The worker's name, without the address that pools put before it."""
+    """The worker's name without the address that pools put before it; UNNAMED_WORKER if there is none.
+
+    Raises Malformed.
+    """
     worker = data.get("worker")
     if worker is None:
         return UNNAMED_WORKER
@@ -66,7 +69,7 @@ def _name_of_worker(worker: str, user: str) -> str:
     address = user.partition(".")[0]
     if address and address.lower() in name.lower():
         name = re.sub(re.escape(address), "", name, flags=re.IGNORECASE)
-    # Whose event came with a user_id has an address that the event need not give.
+    # An event that names its user by id may still hold the user's address in the name of the worker.
     name = _LIKE_AN_ADDRESS.sub(_without_address, name)
     try:
         return clean_line(name.strip(". ")[:WORKER_LENGTH], minimum=0, maximum=WORKER_LENGTH)
@@ -85,7 +88,7 @@ def _without_address(found: re.Match[str]) -> str:
 
 
 def read_number(data: Data, name: str, *, maximum: float) -> float:
-    """A number from 0 to maximum, given as one or as text."""
+    """A number from 0 to maximum, given as a number or as text. Raises Malformed."""
     value = data.get(name)
     kind = type(value)
     if kind is float and 0 <= value <= maximum:  # type: ignore[operator]
@@ -109,7 +112,7 @@ def _number_in(name: str, text: Any) -> float:
 
 
 def read_hashrate(data: Data, name: str) -> float:
-    """H/s, given as a number or as text with an SI suffix ("19.1M")."""
+    """H/s, given as a number or as text, which may have an SI suffix ("19.1M"). Raises Malformed."""
     value = data.get(name)
     if isinstance(value, str):
         text = value.strip().upper().removesuffix("H/S").rstrip()
@@ -121,7 +124,7 @@ def read_hashrate(data: Data, name: str) -> float:
 
 
 def read_whole(data: Data, name: str, *, minimum: int = 0, maximum: int = MAX_COUNT, default: int | None = None) -> int:
-    """A whole number in range, given as one or as text."""
+    """A whole number from minimum to maximum, given as a number or as text. Raises Malformed."""
     value = data.get(name)
     if value is None and default is not None:
         return default
@@ -137,6 +140,7 @@ def read_whole(data: Data, name: str, *, minimum: int = 0, maximum: int = MAX_CO
 
 
 def read_flag(data: Data, name: str, *, default: bool) -> bool:
+    """True or false, given as such, as 1 or 0, or as text. Raises Malformed."""
     value = data.get(name, default)
     if value in (True, 1) or value in ("1", "true", "True"):
         return True
@@ -146,7 +150,7 @@ def read_flag(data: Data, name: str, *, default: bool) -> bool:
 
 
 def read_line(data: Data, name: str, *, maximum: int = MAX_TEXT, default: str | None = None) -> str:
-    """One line of text, cleaned."""
+    """One line of 1 to maximum characters, cleaned by `clean_line`. Raises Malformed."""
     value = data.get(name)
     if value is None and default is not None:
         return default
@@ -159,7 +163,7 @@ def read_line(data: Data, name: str, *, maximum: int = MAX_TEXT, default: str | 
 
 
 def read_ids(data: Data, name: str, *, maximum: int) -> list[int]:
-    """A list of user ids; as text it is JSON's or divided by commas."""
+    """User ids, given as a list, or as text: a list in JSON, or ids between commas. Raises Malformed."""
     value = data.get(name)
     if isinstance(value, str):
         value = [part for part in value.strip("[] ").split(",") if part]

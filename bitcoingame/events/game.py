@@ -1,4 +1,7 @@
-"""What the platform's other services report: badges, levels, streaks, games, matches, lessons, maintenance."""
+"""Events of the platform's other services: badges, levels, streaks, games, matches, lessons, maintenance.
+
+Each has a NamedTuple, a function that parses it (raises Malformed) and one that handles many at once.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +17,7 @@ from profiles.mining import NewBadge
 RANKS_WORTH_TELLING = 5
 MAX_MATCH_USERS = 10_000
 NOBODY = ""
-"""The user of an event that concerns nobody in particular."""
+"""Stands in place of the user if an event has none."""
 
 
 class Badge(NamedTuple):
@@ -34,7 +37,7 @@ def parse_badge(data: Data) -> Badge:
 
 
 def handle_badges(facts: Sequence[Fact[Badge]], effects: Effects) -> None:
-    """A badge is earned once, whatever number of events says so."""
+    """A user earns a badge once, however many events report it."""
     first: dict[tuple[int, str], Fact[Badge]] = {}
     for fact in facts:
         first.setdefault((fact.user_id, fact.body.slug), fact)
@@ -60,15 +63,15 @@ def parse_level(data: Data) -> Level:
 
 
 def handle_levels(facts: Sequence[Fact[Level]], effects: Effects) -> None:
-    """Levels only rise: a lower one that comes late is no news."""
+    """Levels only rise. A lower level that arrives late changes nothing."""
     levels = mining.lock_levels(fact.user_id for fact in facts)
     reached: dict[int, tuple[int, str]] = {}
-    for user_id, _, origin, risen in facts:
-        if risen.level > levels.get(user_id, 1):
-            levels[user_id] = risen.level
-            reached[user_id] = risen.level, risen.title
-            effects.record(user_id, "level_up", level=risen.level, title=risen.title)
-            effects.notify("level_up", [user_id], origin=origin, level=risen.level, title=risen.title)
+    for user_id, _, origin, (_, level, title) in facts:
+        if level > levels.get(user_id, 1):
+            levels[user_id] = level
+            reached[user_id] = level, title
+            effects.record(user_id, "level_up", level=level, title=title)
+            effects.notify("level_up", [user_id], origin=origin, level=level, title=title)
     if reached:
         mining.set_levels(reached)
 
@@ -83,7 +86,7 @@ def parse_streak(data: Data) -> Streak:
 
 
 def handle_streaks(facts: Sequence[Fact[Streak]], effects: Effects) -> None:
-    """The platform's word on a streak counts. It is told once a week, by this or by the Monday job."""
+    """The streak the platform reports replaces ours. The user is notified once a week, by this or by Monday's job."""
     newest: dict[int, tuple[int, date]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
         week = week_of(utc_day(datetime.fromtimestamp(fact.at, UTC)))
@@ -277,5 +280,5 @@ def parse_onboarding(data: Data) -> Onboarding:
 
 
 def handle_onboardings(facts: Sequence[Fact[Onboarding]], effects: Effects) -> None:
-    """Welcome is said once in an account's life, whoever reports its beginning."""
+    """A user is welcomed once ever, here or at the first sign-in."""
     effects.notify("welcome", [fact.user_id for fact in facts], origin="")

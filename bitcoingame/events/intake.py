@@ -1,7 +1,7 @@
-"""From events as they arrived to their effect, once each: the streams' consumer and POST meet here.
+"""Gives each event its effect, once. The streams' consumer and POST both call this.
 
-What an event brings about and the record that it was handled commit together. An event that cannot be read is set
-aside at once; where a batch fails, halves of it are tried, until what fails stands alone.
+The effect of an event and the record that it was handled commit together. An event that cannot be read is set aside at
+once. If a batch fails, each half of it is tried by itself, and so on until the event that fails stands alone.
 """
 
 import logging
@@ -28,14 +28,14 @@ from bitcoingame.models import SetAsideEvent
 logger = logging.getLogger(__name__)
 
 MAX_TRIES = 3
-"""How often an event may fail by itself before it is set aside."""
+"""How often an event is tried by itself before it is set aside."""
 
-# No event's fault: PostgreSQL is away, busy, full, or not migrated. Everything waits; nothing is set aside.
+# Errors that are no event's fault: PostgreSQL is away, busy, full, or not migrated. All events wait; none is set aside.
 TRANSIENT = (OperationalError, InterfaceError, InternalError, ProgrammingError)
 
 
 class Outcome(NamedTuple):
-    """What became of an event: accepted, duplicate, ignored (its user is unknown) or set_aside, with the reason."""
+    """What became of an event: accepted, duplicate, ignored (its user is unknown), or set_aside with a reason."""
 
     status: str
     reason: str = ""
@@ -45,7 +45,10 @@ ACCEPTED, DUPLICATE, IGNORED = Outcome("accepted"), Outcome("duplicate"), Outcom
 
 
 class Item(NamedTuple):
-    """An event that was read; or, with a reason, one that could not be."""
+    """An event that was read. With a `reason` it is one that could not be read.
+
+    `at` is Unix time in seconds; `body` is what the event's `parse` in the catalogue returned.
+    """
 
     incoming: Incoming
     event: str
@@ -56,35 +59,35 @@ class Item(NamedTuple):
 
 
 def take_in(batch: Sequence[Incoming], *, is_run: bool = False) -> list[Outcome]:
-    """Gives each event its effect, once; answers what became of each, in order.
+    """Gives each event its effect, once; returns what became of each, in the same order.
 
-    All come from one stream, or all were posted. `is_run` says that they are entries with nothing between them.
-    Raises OperationalError and the like (TRANSIENT) when PostgreSQL cannot be used; some may have taken effect by then,
-    and to call again with the same events is right.
+    All come from one stream, or all were posted. `is_run` says that they follow each other in the stream without a gap.
+    Raises one of TRANSIENT if PostgreSQL cannot be used. Some events may have taken effect by then; call again with
+    the same events.
     """
     return take_in_items(read_items(batch), is_run=is_run)
 
 
 def read_items(batch: Sequence[Incoming]) -> list[Item]:
-    """The first half of `take_in`, which needs no database: what the events say."""
+    """The first half of `take_in`: reads the events. It needs no database."""
     return [_read(incoming) for incoming in batch]
 
 
 def take_in_items(items: list[Item], *, is_run: bool) -> list[Outcome]:
-    """The other half."""
+    """The second half of `take_in`: gives the events their effect. Raises one of TRANSIENT as `take_in` does."""
     return _take_in(items, is_run) if items else []
 
 
 def set_aside(incoming: Incoming, *, reason: str) -> None:
-    """Leaves an entry to staff without trying it."""
+    """Leaves an entry to staff without trying it. Raises one of TRANSIENT if PostgreSQL cannot be used."""
     _take_in([Item(incoming, "", reason=reason)], is_run=False)
 
 
 @transaction.atomic
 def try_again(set_aside_id: int) -> Outcome:
-    """Handles an event that was set aside, once; where it fails again, its reason and tries tell.
+    """Handles an event that was set aside. If it fails again, its row keeps the new reason and counts the try.
 
-    Raises NotFound.
+    An event that was handled before is a duplicate. Raises NotFound, or one of TRANSIENT.
     """
     row = SetAsideEvent.objects.select_for_update().filter(pk=set_aside_id).first()
     if row is None:
@@ -117,7 +120,8 @@ def _try(item: Item) -> Outcome:
 def _read(incoming: Incoming) -> Item:
     event = ""
     try:
-        envelope = (read_posted if incoming.stream == POSTED else read_entry)(incoming, time.time())
+        read = read_posted if incoming.stream == POSTED else read_entry
+        envelope = read(incoming, time.time())
         event = name_of_event(incoming.stream, envelope.event)
         return Item(incoming, event, envelope.event_id, envelope.at, EVENTS[event].parse(envelope.data))
     except Malformed as error:
@@ -132,7 +136,7 @@ def _take_in(items: list[Item], is_run: bool) -> list[Outcome]:
             raise
         except Exception as error:
             failure = error
-            # What this process remembers of users may be the cause.
+            # The cause may be a user this process remembers and the database no longer has.
             forget_users()
             if len(items) > 1 and not _is_race(error):
                 break
@@ -146,7 +150,7 @@ def _take_in(items: list[Item], is_run: bool) -> list[Outcome]:
 
 
 def _is_race(error: Exception) -> bool:
-    """Another consumer committed one of the entries first: the next look at the ledger tells which."""
+    """Whether another consumer committed one of the entries first. The next look at the ledger tells which one."""
     return isinstance(error, IntegrityError) and violated_constraint(error) == ledger.ONCE
 
 
@@ -155,7 +159,7 @@ def _describe(error: Exception) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """For logs and staff; the details PostgreSQL adds, which repeat an event's values, are left out."""
+    """An error for logs and staff, without the details PostgreSQL adds, because they repeat an event's values."""
     return str(error).partition("\n")[0].replace("\x00", "")
 
 
@@ -177,24 +181,35 @@ def _commit(items: list[Item], is_run: bool) -> list[Outcome]:
 
 
 def _claim(items: list[Item], is_run: bool) -> list[int]:
-    """The places of those that were not handled before, now recorded as handled."""
-    places: Iterable[int] = range(len(items))
+    """Records the items as handled; returns the places of those that were not handled before."""
+    places = list(range(len(items)))
     stream = items[0].incoming.stream
     if stream != POSTED:
         claims = ledger.claim_entries(stream, [item.incoming.entry for item in items], is_run=is_run)
         places = [place for place in places if claims[place]]
-    # An event that is set aside leaves its event_id free: its producer may send it again, put right.
-    named = {event_id for place in places if (event_id := items[place].event_id) and not items[place].reason}
-    if not named:
-        return list(places)
-    unclaimed = ledger.claim_events(named)
+    event_ids = _event_ids(items[place] for place in places)
+    return _claim_events(items, places, event_ids) if event_ids else places
+
+
+def _event_ids(items: Iterable[Item]) -> set[str]:
+    """Without those of events to set aside: the producer may correct such an event and send it again."""
+    event_ids = set()
+    for item in items:
+        if item.event_id and not item.reason:
+            event_ids.add(item.event_id)
+    return event_ids
+
+
+def _claim_events(items: list[Item], places: list[int], event_ids: set[str]) -> list[int]:
+    """The places without those whose event was handled before, or stands in the batch a second time."""
+    unclaimed = ledger.claim_events(event_ids)
     fresh = []
     for place in places:
         event_id = items[place].event_id
         if event_id in unclaimed:
             unclaimed.remove(event_id)
             fresh.append(place)
-        elif event_id not in named or items[place].reason:
+        elif event_id not in event_ids or items[place].reason:
             fresh.append(place)
     return fresh
 
@@ -219,7 +234,7 @@ def _store_aside(items: list[Item]) -> None:
 
 
 def _handle(items: list[Item]) -> list[int]:
-    """Brings about the effects; answers the places of those whose user is unknown."""
+    """Brings about the effects; returns the places of the items whose user is unknown."""
     is_frequent = all(item.event in FREQUENT for item in items)
     users = find_users((item.body.user for item in items if item.body.user != NOBODY), from_memory=is_frequent)
     users[NOBODY] = 0
@@ -233,8 +248,8 @@ def _handle(items: list[Item]) -> list[int]:
         origin = event_id or f"{incoming.stream}:{incoming.entry}"
         facts[event].append(Fact(user_id, at, origin, body))
     effects = Effects()
-    for event, known in EVENTS.items():
+    for event, (_, handle) in EVENTS.items():
         if event in facts:
-            known.handle(facts[event], effects)
+            handle(facts[event], effects)
     effects.deliver()
     return unknown

@@ -1,4 +1,4 @@
-"""The record of what was handled, kept in the transaction of the effect. docs/handled-events.md says why it is so."""
+"""Records which events were handled, in the transaction of their effect. docs/handled-events.md explains why."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from bitcoingame.events.catalogue import STREAMS
 from bitcoingame.events.envelope import position_of
 
 KEPT = timedelta(days=30)
-"""How long a repetition is recognised; far longer than Redis keeps an entry that nobody acknowledged."""
+"""How long a repetition is recognised. Redis keeps an entry that nobody acknowledged for far less time."""
 SET_ASIDE_KEPT = timedelta(days=90)
 SENT_KEPT = timedelta(days=7)
 
 ONCE = "an_entry_takes_effect_once"
-"""The constraint that refuses an entry which somebody else has just handled."""
+"""The constraint that refuses an entry another consumer has just handled."""
 
 _FIND_RUNS = """
 SELECT lower(entries), upper(entries) FROM handled_entries WHERE entries && numrange(%s, %s, '[]') ORDER BY 1
@@ -31,16 +31,16 @@ ON CONFLICT (event_id) DO NOTHING RETURNING event_id
 _PURGED = (
     ("handled_entries", "handled_at", KEPT),
     ("handled_events", "handled_at", KEPT),
-    ("set_aside_events", "handled_at", SET_ASIDE_KEPT),  # null while it waits for staff
+    ("set_aside_events", "handled_at", SET_ASIDE_KEPT),  # NULL while the event waits for staff
     ("outgoing_events", "sent_at", SENT_KEPT),
 )
 
 
 def claim_entries(stream: str, entries: Sequence[str], *, is_run: bool) -> list[bool]:
-    """Records the entries as handled; True for those that were not before.
+    """Records the entries (their ids) as handled; returns for each whether it is new.
 
-    `is_run` says that they stand together in the stream, nothing between them. Raises IntegrityError (ONCE) when
-    another transaction that commits first has one of them.
+    `is_run` says that they follow each other in the stream without a gap. Raises IntegrityError (ONCE) if another
+    transaction records one of them and commits first.
     """
     number = STREAMS[stream]
     if is_run:
@@ -65,12 +65,12 @@ def claim_entries(stream: str, entries: Sequence[str], *, is_run: bool) -> list[
 
 
 def claim_events(event_ids: set[str]) -> set[str]:
-    """Records the events as handled; answers those that were not before."""
+    """Records the events as handled; returns the event_ids that are new."""
     return {event_id for (event_id,) in fetch(_KEEP_EVENTS, [list(event_ids)])}
 
 
 def purge_handled(*, now: datetime, batch_size: int) -> int:
-    """Deletes up to batch_size rows of each table of events that are old enough; returns how many."""
+    """Deletes the old rows of each table of events, batch_size of a table at most; returns how many it deleted."""
     return sum(
         delete_batch(table=table, column=column, before=now - kept, batch_size=batch_size)
         for table, column, kept in _PURGED

@@ -1,8 +1,11 @@
-"""What the pool's events change: workers, shares per day, bests, blocks."""
+"""Events of the pool: shares, presence, hashrates, bests, blocks.
+
+Each has a NamedTuple, a function that parses it (raises Malformed) and one that handles many at once.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bitcoingame.events.effects import Effects, Fact
 from bitcoingame.events.fields import (
@@ -19,18 +22,20 @@ from bitcoingame.events.fields import (
     read_worker,
 )
 from profiles import mining
-from profiles.mining import Machine
+from profiles.mining import Machine, UserAndDay, UserAndName
 from profiles.models import User
 from profiles.visibility import is_public
 from social.blocks import Seat, add_blocks, lock_seats
 
 NOTABLE_RATIO = 100
-"""A share this many times harder than assigned is one in as many: it stands in the miner's feed."""
+"""A share this many times harder than assigned stands in the miner's feed. One share in as many is so hard."""
 
 _SECONDS_PER_DAY = 86400
 
 
 class Share(NamedTuple):
+    """`diff` is the difficulty the pool assigned, `sdiff` the difficulty the share reached."""
+
     user: str | int
     worker: str
     diff: float
@@ -51,8 +56,8 @@ def parse_share(data: Data) -> Share:
 
 
 def handle_shares(facts: Sequence[Fact[Share]], effects: Effects) -> None:
-    heard: dict[tuple[int, str], float] = {}
-    days: dict[tuple[int, int], list[Any]] = {}
+    heard: dict[UserAndName, float] = {}
+    days: dict[UserAndDay, list[float]] = {}
     totals: dict[int, int] = {}
     for user_id, at, _, (_, name, diff, sdiff, accepted) in facts:
         worker = user_id, name
@@ -66,10 +71,11 @@ def handle_shares(facts: Sequence[Fact[Share]], effects: Effects) -> None:
     back = mining.hear_shares(heard)
     if totals:
         mining.count_shares(days, totals)
-    _tell_online(back, max(fact.at for fact in facts), effects)
+    _notify_online(back, max(fact.at for fact in facts), effects)
 
 
-def _count(days: dict[tuple[int, int], list[Any]], day: tuple[int, int], sdiff: float) -> None:
+def _count(days: dict[UserAndDay, list[float]], day: UserAndDay, sdiff: float) -> None:
+    """Counts a share in `days`: {(user, day): [shares, best difficulty among them]}."""
     counted = days.get(day)
     if counted is None:
         days[day] = [1, sdiff]
@@ -79,8 +85,8 @@ def _count(days: dict[tuple[int, int], list[Any]], day: tuple[int, int], sdiff: 
         counted[1] = sdiff
 
 
-def _tell_online(machines: Iterable[Machine], at: float, effects: Effects) -> None:
-    """Once an hour for each worker: a machine on a bad line comes and goes all day."""
+def _notify_online(machines: Iterable[Machine], at: float, effects: Effects) -> None:
+    """Notifies once an hour per worker, because a machine on a bad line comes and goes all day."""
     hour = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H")
     for worker_id, user_id, name in machines:
         effects.notify("worker_online", [user_id], origin=f"{worker_id}:{hour}", worker=name)
@@ -101,14 +107,16 @@ def parse_disconnected(data: Data) -> Presence:
 
 
 def handle_presence(facts: Sequence[Fact[Presence]], effects: Effects) -> None:
-    newest: dict[tuple[int, str], tuple[bool, float]] = {}
+    newest: dict[UserAndName, tuple[bool, float]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
         newest[fact.user_id, fact.body.worker] = fact.body.is_online, fact.at
     back = mining.hear_presence(newest)
-    _tell_online(back, max(fact.at for fact in facts), effects)
+    _notify_online(back, max(fact.at for fact in facts), effects)
 
 
 class Hashrate(NamedTuple):
+    """`hashrate_1h` is in H/s."""
+
     user: str | int
     worker: str | None
     hashrate_1h: float
@@ -120,8 +128,8 @@ def parse_hashrate(data: Data) -> Hashrate:
 
 
 def handle_hashrates(facts: Sequence[Fact[Hashrate]], effects: Effects) -> None:
-    """A rate of a user's workers together, without a worker, changes nothing: the sum is ours to make."""
-    newest: dict[tuple[int, str], tuple[float, float]] = {}
+    """A rate without a worker is the user's sum. It changes nothing, because we add the workers up ourselves."""
+    newest: dict[UserAndName, tuple[float, float]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
         if fact.body.worker is not None:
             newest[fact.user_id, fact.body.worker] = fact.body.hashrate_1h, fact.at
@@ -130,6 +138,8 @@ def handle_hashrates(facts: Sequence[Fact[Hashrate]], effects: Effects) -> None:
 
 
 class Best(NamedTuple):
+    """`new_best` is a difficulty; `timeframe` is session, weekly or alltime."""
+
     user: str | int
     new_best: float
     timeframe: str
@@ -143,7 +153,7 @@ def parse_best(data: Data) -> Best:
 
 
 def handle_bests(facts: Sequence[Fact[Best]], effects: Effects) -> None:
-    """Only bests of all time are kept here. One that an earlier event has passed is no news."""
+    """Only bests of all time are kept. One that is not above the best we know changes nothing."""
     of_all_time = [fact for fact in facts if fact.body.timeframe == "alltime"]
     bests = mining.lock_bests(fact.user_id for fact in of_all_time)
     raised: dict[int, float] = {}
@@ -177,7 +187,7 @@ def parse_block(data: Data) -> Block:
 
 
 def handle_blocks(facts: Sequence[Fact[Block]], effects: Effects) -> None:
-    """A block counts for its finder and for the cooperative the finder is in now."""
+    """A block counts for its finder, and for the cooperative in which the finder is now."""
     finder_ids = sorted({fact.user_id for fact in facts})
     seats = lock_seats(finder_ids)
     finders = User.objects.in_bulk(finder_ids)
@@ -189,12 +199,13 @@ def handle_blocks(facts: Sequence[Fact[Block]], effects: Effects) -> None:
         else:
             effects.announce("block_found", origin=fact.origin, variant="anonymous", height=block.height)
         if finder.pk in seats:
-            _tell_cooperative(seats[finder.pk], finder, fact, effects)
+            _notify_cooperative(seats[finder.pk], finder, fact, effects)
     add_blocks([seats[fact.user_id].cooperative_id for fact in facts if fact.user_id in seats])
     mining.add_blocks([fact.user_id for fact in facts])
 
 
-def _tell_cooperative(seat: Seat, finder: User, fact: Fact[Block], effects: Effects) -> None:
+def _notify_cooperative(seat: Seat, finder: User, fact: Fact[Block], effects: Effects) -> None:
+    """Notifies the other members, and sends the platform `coop_block_found`."""
     effects.notify(
         "coop_activity",
         [user_id for user_id in seat.members if user_id != finder.pk],

@@ -1,4 +1,4 @@
-"""Which user an event means."""
+"""Finds the users that events name."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -10,15 +10,15 @@ MAX_REMEMBERED: Final = 200_000
 _FIND_ADDRESSES = "SELECT btc_address, id FROM users WHERE btc_address = ANY(string_to_array(%s, E'\\x1f'))"
 _FIND_IDS = "SELECT id FROM users WHERE id = ANY(%s)"
 
-# Other threads may forget at any moment: what was found is not looked up a second time.
+# {address: id}. Look a name up once and keep the answer, because another thread may clear this at any moment.
 _remembered: dict[str, int] = {}
 
 
 def find_users(named: Iterable[str | int], *, from_memory: bool) -> dict[str | int, int]:
-    """{address or id: id} of those that exist.
+    """{address or id: id} of the users that exist.
 
-    `from_memory` may name one that was deleted meanwhile. It is for events that insert a row about the user: the
-    database refuses it, the intake forgets and asks again.
+    With `from_memory` a user may be among them who has been deleted since. Only events that insert a row about their
+    user may ask so: the database refuses such a row, and the intake then calls `forget_users` and tries again.
     """
     found: dict[str | int, int] = {}
     addresses, ids = [], []
@@ -41,4 +41,5 @@ def find_users(named: Iterable[str | int], *, from_memory: bool) -> dict[str | i
 
 
 def forget_users() -> None:
+    """Forgets, in this process, which addresses belong to which users."""
     _remembered.clear()

@@ -1,6 +1,7 @@
-"""From the outbox to the stream `social:events`: in order, at least once, one consumer at a time.
+"""Sends events from the outbox to the stream `social:events`: in order, at least once, one consumer at a time.
 
-A relay that dies between Redis and its record of it sends again: receivers go by event_id.
+A consumer that dies after it sent and before it recorded this leaves events to be sent again. Receivers recognise them
+by event_id.
 """
 
 from typing import Any
@@ -22,7 +23,8 @@ _OURS = named_key("outgoing_events")
 def relay_outgoing(client: Redis) -> int:
     """Sends up to MAX_PER_ROUND waiting events, the oldest first; returns how many.
 
-    0 as well when another consumer is at it. No transaction is open meanwhile. Raises the errors of Redis and Django.
+    Returns 0 if another consumer is sending. No transaction is open while Redis answers. Raises RedisError, or the
+    errors of Django's database.
     """
     with try_lock(_OURS) as is_ours:
         waiting = list(OutgoingEvent.objects.filter(sent_at=None).order_by("id")[:MAX_PER_ROUND]) if is_ours else []

@@ -1,4 +1,4 @@
-"""Events that staff try again after they were set aside."""
+"""Staff try an event again that was set aside."""
 
 from django.db import transaction
 
@@ -15,9 +15,9 @@ class EventFailsStill(DomainError):
 
 
 def try_event_again(*, staff: User, reason: str, set_aside_id: int) -> None:
-    """Handles an event once more that was set aside. Raises ReasonMissing, NotFound, EventFailsStill with its reason.
+    """Tries an event again that was set aside. A try that fails is counted and audited too.
 
-    A failed try is counted and audited as well.
+    Raises ReasonMissing, NotFound, or EventFailsStill with the reason.
     """
     clean_reason(reason)
     with transaction.atomic():

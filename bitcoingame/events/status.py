@@ -1,4 +1,4 @@
-"""What is to be seen of the consumers from outside: how far they are behind, and what they did lately."""
+"""How far the consumers are behind, and what each of them has done. The metrics and the jobs ask for it."""
 
 from datetime import UTC, datetime
 from math import inf
@@ -17,8 +17,12 @@ HEARTBEAT_SECONDS = 5
 GONE_SECONDS = 60
 
 
+GroupInfo = TypedDict("GroupInfo", {"name": bytes, "lag": int | None, "pending": int, "last-delivered-id": bytes})
+"""What we read of the answer to XINFO GROUPS, for one group."""
+
+
 class Heartbeat(TypedDict):
-    """A consumer's word: Unix times, and counts since it started."""
+    """What a consumer reports about itself: Unix times in seconds, and counts since it started."""
 
     at: float
     started_at: float
@@ -31,41 +35,44 @@ class Heartbeat(TypedDict):
 
 
 class StreamStatus(TypedDict):
-    """`lag` counts entries that nobody was given yet (None: Redis cannot tell), `pending` those not acknowledged."""
+    """`lag` counts entries not delivered yet (None: Redis cannot tell), `pending` those not acknowledged yet."""
 
     lag: int | None
     pending: int
 
 
 class ConsumerStatus(TypedDict):
+    """{stream: status} and {consumer's name: heartbeat}."""
+
     streams: dict[str, StreamStatus]
     consumers: dict[str, Heartbeat]
 
 
 def beat(client: Redis, consumer: str, heartbeat: Heartbeat) -> None:
-    """Leaves the consumer's word, and clears away that of those who are gone."""
+    """Stores the consumer's heartbeat; removes those older than GONE_SECONDS."""
     client.hset(HEARTBEATS, consumer, orjson.dumps(heartbeat))
-    words = client.hgetall(HEARTBEATS)
-    gone = [name for name, word in words.items() if orjson.loads(word)["at"] < heartbeat["at"] - GONE_SECONDS]
+    stored = client.hgetall(HEARTBEATS)
+    gone = [name for name, dumped in stored.items() if orjson.loads(dumped)["at"] < heartbeat["at"] - GONE_SECONDS]
     if gone:
         client.hdel(HEARTBEATS, *gone)
 
 
 def say_goodbye(client: Redis, consumer: str) -> None:
+    """Removes the heartbeat of a consumer that ends."""
     client.hdel(HEARTBEATS, consumer)
 
 
 def consumer_status() -> ConsumerStatus:
-    """The consumers as Redis knows them, in one round trip. Raises RedisUnavailable."""
-    *groups, words = request_redis().run(_ask)
+    """Asks Redis for streams and consumers, in one round trip. Raises RedisUnavailable."""
+    *groups, heartbeats = request_redis().run(_ask)
     return {
         "streams": {stream: _status_of(answer) for stream, answer in zip(STREAMS, groups, strict=True)},
-        "consumers": {name.decode(): orjson.loads(word) for name, word in words.items()},
+        "consumers": {name.decode(): orjson.loads(dumped) for name, dumped in heartbeats.items()},
     }
 
 
 def heard_until(now: datetime) -> datetime:
-    """The instant up to which consumers were given all events: `now`, unless some are waiting.
+    """The instant (UTC) up to which all events were delivered to consumers: `now`, unless some are waiting.
 
     Raises RedisUnavailable.
     """
@@ -84,13 +91,13 @@ def _ask(client: Redis) -> list[Any]:
         return pipeline.execute(raise_on_error=False)
 
 
-def _status_of(groups: list[dict[str, Any]] | ResponseError) -> StreamStatus:
+def _status_of(groups: list[GroupInfo] | ResponseError) -> StreamStatus:
     group = _our_group(groups)
     return {"lag": group["lag"], "pending": group["pending"]} if group else {"lag": 0, "pending": 0}
 
 
-def _our_group(groups: list[dict[str, Any]] | ResponseError) -> dict[str, Any] | None:
-    """A stream that nobody has written to yet has no groups, and is an error to Redis."""
+def _our_group(groups: list[GroupInfo] | ResponseError) -> GroupInfo | None:
+    """Our consumer group among a stream's. Redis answers with an error if nothing was ever written to the stream."""
     if isinstance(groups, list):
         return next((group for group in groups if group["name"] == GROUP.encode()), None)
     return None

@@ -1,4 +1,4 @@
-"""The consumer group's side of the platform's streams: read, acknowledge, take over what dead consumers left."""
+"""Reads the platform's streams as one consumer of a group: new entries, and entries that dead consumers left."""
 
 import os
 import secrets
@@ -15,9 +15,9 @@ from bitcoingame.events.envelope import Incoming
 GROUP: Final = "social"
 ANSWER_SECONDS = 5.0
 TRIED_ALONE: Final = 1000
-"""A delivery count from here on says that a consumer died while it handled the entry by itself."""
+"""A delivery count of this or more means that a consumer died while it handled the entry by itself."""
 
-# In one step, so that a name is not removed between somebody's reading an entry and its being pending.
+# One step, because an entry read between the question and the removal would be lost with its consumer.
 _REMOVE_IF_IDLE = """
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
     return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
@@ -27,7 +27,7 @@ return 0
 
 
 class Pending(NamedTuple):
-    """An entry that was delivered and not acknowledged; `is_gone` when it was trimmed away meanwhile."""
+    """An entry that was delivered and not acknowledged. `is_gone`: it has been trimmed from its stream since."""
 
     incoming: Incoming
     deliveries: int
@@ -35,17 +35,20 @@ class Pending(NamedTuple):
 
 
 def connect(url: str) -> Redis:
-    """A client that waits for its server no longer than ANSWER_SECONDS and never tries again by itself."""
+    """A client that waits ANSWER_SECONDS at most for its server and never tries again by itself."""
     return redis.connect(url, seconds=ANSWER_SECONDS)
 
 
 def name_consumer() -> str:
-    """A name no other process has, nor will have."""
+    """A name that no other process has or will have."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 class Streams:
-    """The streams as one consumer of the group sees them. Raises redis-py's errors; a lost group is made anew."""
+    """The streams as one consumer of the group sees them. Methods raise redis-py's errors.
+
+    If Redis has lost the group, the methods that read make it again.
+    """
 
     def __init__(self, client: Redis, names: Iterable[str], consumer: str) -> None:
         self.client = client
@@ -53,7 +56,7 @@ class Streams:
         self.consumer = consumer
 
     def create_groups(self) -> None:
-        """From each stream's very beginning: what stood there before the group did is news too."""
+        """Creates the group on each stream, from its beginning: entries older than the group are new to us as well."""
         for name in self.names:
             try:
                 self.client.xgroup_create(name, GROUP, id="0", mkstream=True)
@@ -62,7 +65,10 @@ class Streams:
                     raise
 
     def read(self, *, count: int, block_seconds: float) -> list[list[Incoming]]:
-        """New entries, at most `count` of each stream; each list is one stream's, with nothing between its entries."""
+        """New entries, one list for each stream that has some, in the order of `names`; at most `count` of a stream.
+
+        A list has no gaps: its entries follow each other in the stream. Waits up to block_seconds if there are none.
+        """
         answer = self._asking(
             lambda: self.client.xreadgroup(
                 GROUP, self.consumer, dict.fromkeys(self.names, ">"), count=count, block=int(block_seconds * 1000)
@@ -74,9 +80,9 @@ class Streams:
         ]
 
     def take_over(self, stream: str, *, idle_seconds: float, count: int) -> list[Incoming]:
-        """Makes up to `count` entries ours that were delivered so long ago that their consumer must be dead.
+        """Makes up to `count` entries ours that were delivered at least idle_seconds ago: their consumer must be dead.
 
-        Answers those among them that were trimmed away meanwhile; they are pending no more.
+        Returns those that have been trimmed from the stream since, without fields. They are no longer pending.
         """
         _, _, gone = self._asking(
             lambda: self.client.xautoclaim(
@@ -86,7 +92,7 @@ class Streams:
         return [Incoming(stream, entry.decode(), {}) for entry in gone]
 
     def read_pending(self, stream: str, *, count: int) -> list[Pending]:
-        """The oldest entries that are ours and not acknowledged."""
+        """The oldest entries that are ours and not acknowledged, at most `count`."""
         waiting = self._asking(lambda: self.client.xpending_range(stream, GROUP, "-", "+", count, self.consumer))
         if not waiting:
             return []
@@ -98,24 +104,25 @@ class Streams:
         ]
 
     def set_deliveries(self, incoming: Incoming, deliveries: int) -> None:
-        """Leaves word for whoever comes after us about an entry that may end us."""
+        """Writes the delivery count of an entry that may kill this process, so that the next consumer sees it."""
         self.client.xclaim(
             incoming.stream, GROUP, self.consumer, 0, [incoming.entry], retrycount=deliveries, justid=True
         )
 
     def acknowledge(self, batch: Sequence[Incoming]) -> None:
+        """Acknowledges entries, all of one stream."""
         if batch:
             self.client.xack(batch[0].stream, GROUP, *(incoming.entry for incoming in batch))
 
     def remove_consumers(self, *, idle_seconds: float) -> None:
-        """Removes the names of consumers that are long silent and hold nothing."""
+        """Removes the names of consumers that have been silent for idle_seconds and hold no entry."""
         for stream in self.names:
             for consumer in self.client.xinfo_consumers(stream, GROUP):
                 if consumer["idle"] > idle_seconds * 1000 and consumer["name"].decode() != self.consumer:
                     self._remove(stream, consumer["name"])
 
     def leave(self) -> None:
-        """Removes our own name where we hold nothing."""
+        """Removes our own name from each stream of which we hold no entry."""
         for stream in self.names:
             self._remove(stream, self.consumer)
 
@@ -123,6 +130,7 @@ class Streams:
         self.client.eval(_REMOVE_IF_IDLE, 1, stream, GROUP, consumer)
 
     def _asking(self, ask: Any) -> Any:
+        """The answer of `ask`. If the group is lost, makes it again and asks once more."""
         try:
             return ask()
         except ResponseError as error:

@@ -29,7 +29,7 @@ class InvalidServiceToken(NotSignedIn):
 
 
 class IsService(BasePermission):
-    """Whoever carries one of SERVICE_TOKENS as bearer token."""
+    """The request carries one of SERVICE_TOKENS as its bearer token. Raises InvalidServiceToken."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         scheme, _, token = get_authorization_header(request).partition(b" ")
@@ -39,11 +39,11 @@ class IsService(BasePermission):
 
 
 def _is_known(token: bytes, known: Iterable[str]) -> bool:
-    """Compares with every token in full, so that the time tells nothing."""
+    """Compares the token with all known ones in full, so that the time taken reveals nothing about them."""
     return sum(hmac.compare_digest(token, expected.encode()) for expected in known) > 0
 
 
-class EventsForm(serializers.Serializer):
+class EventsForm(serializers.Serializer[Any]):
     events = serializers.ListField(
         child=serializers.JSONField(),
         max_length=MAX_EVENTS,
@@ -51,13 +51,13 @@ class EventsForm(serializers.Serializer):
     )
 
 
-class EventAnswer(serializers.Serializer):
+class EventAnswer(serializers.Serializer[Any]):
     event_id = serializers.CharField(allow_null=True)
     status = serializers.ChoiceField(choices=STATUSES)
     reason = serializers.CharField(required=False, help_text="Why it was set aside.")
 
 
-class EventsAnswer(serializers.Serializer):
+class EventsAnswer(serializers.Serializer[Any]):
     results = EventAnswer(many=True)
     accepted = serializers.IntegerField()
     duplicate = serializers.IntegerField()
