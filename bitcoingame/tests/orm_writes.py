@@ -1,5 +1,7 @@
-"""Finds in a Python file what its ORM calls write or lock. A model is known by its import; a variable by what it is
-assigned, or by its annotation. What comes from a function of another module without either is not seen.
+"""Finds the ORM calls of a Python file that write or lock rows, and their models.
+
+A model is recognised by its import, a variable by its annotation or by what is assigned to it. A row that a function of
+another module returns into a variable without an annotation is not seen.
 """
 
 import ast
@@ -52,7 +54,7 @@ def _imported_names(module: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _functions(node: ast.AST, place: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Functions and methods by their places; a function within another counts for the one around it."""
+    """Functions and methods with their places. A function within another belongs to the outer one."""
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
@@ -92,7 +94,10 @@ def _writes_in(nodes: Iterable[ast.AST], place: str, models: Models) -> Iterator
 
 
 def _variables(nodes: Iterable[ast.AST], models: Models) -> Models:
-    """The given names, and variables that hold a model's rows: assigned, looped over or unpacked from a pair."""
+    """The given names and, added to them, variables that hold a model's rows.
+
+    They are assigned, looped over, or unpacked from a pair.
+    """
     known = dict(models)
     for node in nodes:
         match node:
@@ -110,7 +115,7 @@ def _variables(nodes: Iterable[ast.AST], models: Models) -> Models:
 
 
 def _model_of(node: ast.AST, known: Models) -> type[Model] | None:
-    """The model whose rows an expression gives, followed along relations; None where it gives something else."""
+    """The model whose rows an expression gives, followed along relations; None if it gives something else."""
     match node:
         case ast.Name(id=name):
             return known.get(name)

@@ -1,4 +1,4 @@
-"""The platform's other services, as the tests of events play them."""
+"""Plays the platform's other services for the tests of events."""
 
 import time
 from itertools import count
@@ -45,7 +45,7 @@ def platform_event(event: str, *, at: float = NOON, event_id: str = "", **data: 
 
 
 def happen(*events: Incoming) -> list[Outcome]:
-    """Takes the events in, each stream's together."""
+    """Takes the events in, one batch for each stream."""
     outcomes = []
     for stream in dict.fromkeys(event.stream for event in events):
         outcomes += take_in([event for event in events if event.stream == stream])
@@ -57,12 +57,12 @@ def redis_client() -> Redis:
 
 
 def send(client: Redis, event: Incoming) -> str:
-    """Writes the event to its stream as a producer does; answers the entry's id."""
+    """Writes the event to its stream as a producer does; returns the entry's id."""
     return client.xadd(event.stream, dict(event.fields)).decode()
 
 
 def wait_until(is_so: Any, *, seconds: float = 30) -> None:
-    """Returns as soon as it is so, and fails when it never is."""
+    """Returns as soon as is_so() is true; fails after `seconds` seconds."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "this never came to be"

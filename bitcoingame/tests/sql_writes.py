@@ -1,7 +1,7 @@
-"""Reads from SQL text which tables it writes, and of which it locks rows. It reads tokens, not the whole grammar.
+"""Finds in SQL text the tables that it writes, and those whose rows it locks. It reads tokens, not the whole grammar.
 
-Bodies of functions between dollar signs and text in quotes (EXECUTE '…') are read like the rest. A table named at
-run time ({table}, %s) comes out as UNNAMED.
+It also reads bodies of functions between dollar signs, and text in quotes (EXECUTE '…'). A table whose name is filled
+in at run time ({table}, %s) is called UNNAMED.
 """
 
 import re
@@ -34,7 +34,7 @@ _ENDS_ITEM = {
 
 
 class Touch(NamedTuple):
-    """`verb` is insert, update, delete, truncate, merge, copy or lock; or hides, of a CTE with the name of a table."""
+    """`verb` is insert, update, delete, truncate, merge, copy, lock, or hides (a CTE hides the table of its name)."""
 
     verb: str
     table: str
@@ -47,7 +47,7 @@ class _Token(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """An item of a FROM: the names FOR UPDATE OF may call it by, and the tables whose rows it gives."""
+    """An item of a FROM: the names that FOR UPDATE OF may use for it, and the tables whose rows it gives."""
 
     names: set[str]
     tables: set[str]
@@ -60,7 +60,7 @@ def touches(sql: str) -> set[Touch]:
 
 
 def _tokenize(sql: str) -> tuple[list[_Token], list[str]]:
-    """The tokens in lower case, and apart from them the texts in quotes."""
+    """The tokens in lower case, and separately the texts in quotes."""
     tokens: list[_Token] = []
     texts: list[str] = []
     depth = 0
@@ -108,7 +108,7 @@ def _locks(tokens: list[_Token]) -> Iterator[Touch]:
 
 
 def _past_strength(tokens: list[_Token], start: int) -> int:
-    """Where the words NO KEY UPDATE, UPDATE, SHARE or KEY SHARE at `start` end; 0 without them."""
+    """The position after the words NO KEY UPDATE, UPDATE, SHARE or KEY SHARE at `start`; 0 if there are none."""
     for strength in _STRENGTHS:
         end = start + len(strength)
         if tuple(token.word for token in tokens[start:end]) == strength:
@@ -117,7 +117,7 @@ def _past_strength(tokens: list[_Token], start: int) -> int:
 
 
 def _locked_tables(tokens: list[_Token], at: int, end: int) -> set[str]:
-    """Those of the FROM before the FOR at `at`, or of its items that the OF at `end` names."""
+    """The tables of the FROM before the FOR at `at`; with an OF at `end`, only those of the items it names."""
     select = _select_before(tokens, at)
     if select is None:
         return {UNNAMED}
@@ -139,7 +139,7 @@ def _select_before(tokens: list[_Token], at: int) -> int | None:
 
 
 def _from_range(tokens: list[_Token], select: int, end: int) -> tuple[int, int]:
-    """Where the items of the FROM of the SELECT at `select` begin and end; an empty range without a FROM."""
+    """The positions at which the items of the SELECT's FROM begin and end; an empty range if there is no FROM."""
     depth = tokens[select].depth
     for index in range(select + 1, end):
         token = tokens[index]
@@ -201,7 +201,7 @@ def _alias(tokens: list[_Token], at: int) -> set[str]:
 
 
 def _hides(tokens: list[_Token]) -> Iterator[Touch]:
-    """The names of CTEs: the reader above takes a name in a FROM to be a table's."""
+    """The names of CTEs. They must differ from tables', because `_locks` takes every name in a FROM for a table."""
     for at, token in enumerate(tokens):
         if token.word in ("with", "recursive", ","):
             after = _past_parentheses(tokens, at + 2)
@@ -211,7 +211,7 @@ def _hides(tokens: list[_Token]) -> Iterator[Touch]:
 
 
 def _tables(tokens: list[_Token], at: int) -> Iterator[str]:
-    """The tables of a list with commas."""
+    """The tables in a list with commas that begins at `at`."""
     at += _word(tokens, at) == "table"
     while True:
         table, at = _table(tokens, at)
@@ -222,7 +222,7 @@ def _tables(tokens: list[_Token], at: int) -> Iterator[str]:
 
 
 def _table(tokens: list[_Token], at: int) -> tuple[str, int]:
-    """The name at `at`, without its schema, and where it ends."""
+    """The name at `at` without its schema, and the position after it."""
     at += _word(tokens, at) == "only"
     while _word(tokens, at + 1) == ".":
         at += 2
@@ -230,7 +230,7 @@ def _table(tokens: list[_Token], at: int) -> tuple[str, int]:
 
 
 def _past_parentheses(tokens: list[_Token], at: int) -> int:
-    """Where the parentheses that open at `at` end; `at` itself where none open."""
+    """The position after the parentheses that open at `at`; `at` itself if none open there."""
     if _word(tokens, at) != "(":
         return at
     depth = tokens[at].depth

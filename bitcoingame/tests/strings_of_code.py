@@ -1,4 +1,4 @@
-"""The texts that stand in Python files: as written, joined with +, and put together by f-strings of a module's own."""
+"""Finds the texts in a Python file: as written, joined with +, or built by f-strings from the module's constants."""
 
 import ast
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ HOLE = "{}"
 
 
 class Text(NamedTuple):
-    """`place` is the name it is assigned to, or the function or class around it."""
+    """`place` is the name to which the text is assigned, or the function or class around it."""
 
     place: str
     text: str
 
 
 def texts_of(source: str) -> Iterator[Text]:
-    """Every text of a module but docstrings; what an f-string takes from elsewhere is a HOLE in it."""
+    """Every text of a module except docstrings. A value that an f-string takes from elsewhere becomes a HOLE."""
     module = ast.parse(source)
     yield from _walk(module, "", _constants(module))
 
@@ -62,7 +62,7 @@ def _assigned_names(node: ast.AST) -> list[str]:
 
 
 def _fold(node: ast.AST | None, known: dict[str, str]) -> str | None:
-    """The text an expression stands for, None for what is not one."""
+    """The text that an expression gives, None if it gives none."""
     match node:
         case ast.Constant(value=str() as text):
             return text
@@ -90,7 +90,7 @@ def _join(left: str | None, right: str | None) -> str | None:
 
 
 def _unfolded(node: ast.AST) -> Iterator[ast.AST]:
-    """The parts of a text that are expressions, with texts of their own perhaps."""
+    """The parts of a text that are expressions. They may hold texts of their own."""
     match node:
         case ast.JoinedStr(values=parts):
             yield from (part.value for part in parts if isinstance(part, ast.FormattedValue))

@@ -1,4 +1,4 @@
-"""Who may open what in the admin: every address it has, walked, for everybody who might try."""
+"""Who may open which page of the admin. The tests try every address as every sort of visitor."""
 
 import pytest
 from django.contrib import admin
@@ -29,7 +29,7 @@ FOR_MODERATORS = {
     )
     for page in ("changelist", "change", "history")
 } | {"app_list", "social_cooperative_act", "profiles_user_act"}
-# Nobody adds or deletes where the services own the life cycle.
+# The services create and delete these rows, so nobody does it in the admin.
 FOR_NOBODY = {
     f"{model}_{page}"
     for model in (
@@ -55,7 +55,7 @@ def admin_patterns(patterns=None):
 
 @pytest.fixture
 def world(alice, bob, charlie):
-    """One of everything a page can be of, and who may look: the names are those of URL patterns' arguments."""
+    """One row for each model that has pages, by the model's name in URL patterns; and one visitor of each sort."""
     ada = User.objects.create_superuser("ada", "a long enough password", display_name="Ada")
     mona = User.objects.create_staff("mona", "a long enough password")
     mona.groups.add(moderators())
@@ -101,7 +101,7 @@ def signed_in(user):
 
 
 def address_of(name, objects):
-    """The path of a URL pattern by its name; actions and the queue's pages come without a row."""
+    """The path of a URL pattern, by its name. Pages of actions and of the queue have no row in their path."""
     from django.urls import NoReverseMatch, reverse
 
     model = name.rsplit("_", 1)[0]
@@ -128,7 +128,7 @@ def address_of(name, objects):
 
 
 def expected(name, who):
-    """What the answer to a GET must be: served, sent to the sign-in, refused."""
+    """What a GET must bring: the page, a redirect to the sign-in, or a refusal."""
     if name in OPEN_TO_ALL:
         return "any"
     if who in ("anonymous", "ordinary"):
@@ -164,7 +164,7 @@ def test_every_address_for_everybody(world):
 
 @pytest.mark.parametrize(("model", "actions"), [("social_cooperative", CooperativeAdmin), ("profiles_user", UserAdmin)])
 def test_every_action_for_everybody(world, model, actions):
-    """Outsiders are sent to the sign-in; staff without the permission are refused; nothing changes by it."""
+    """Outsiders are sent to the sign-in, staff without the permission are refused, and no row changes."""
     app, name = model.split("_")
     before = state()
     for action in actions.staff_actions:
@@ -196,7 +196,7 @@ def state():
     ["social_cooperative", "social_useractivity", "profiles_user", "profiles_auditentry", "notifications_notification"],
 )
 def test_nothing_can_be_typed_in(world, model, page):
-    """A page without a field to save, and a posted form changes nothing even for a superuser."""
+    """The page has no field to save, and a posted form changes nothing, even for a superuser."""
     path = address_of(f"{model}_{page}", world["objects"])
     before = state()
     client = world["clients"]["superuser"]

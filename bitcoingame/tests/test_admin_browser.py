@@ -1,4 +1,4 @@
-"""A day of staff in a real browser: a report comes in, Mona finds the cooperative, acts, and the people are told."""
+"""A day of staff in a real browser: a report comes in, Mona finds the cooperative and acts, its members hear of it."""
 
 from urllib.parse import urlsplit
 

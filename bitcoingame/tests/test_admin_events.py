@@ -1,4 +1,4 @@
-"""Events that were set aside, and the queue's pages, as superusers meet them."""
+"""Pages of superusers: events that were set aside, and the queue."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Whatever stands in the address bar of the admin, the answer is a page, a refusal or a redirect, and never a fault."""
+"""The admin answers any address with a page, a refusal or a redirect, and never with a fault."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from profiles.models import User
 
 pytestmark = pytest.mark.django_db
 
-# Ids that are none, too large or not numbers; NUL, bare and as the admin escapes it; paths; names from other pages.
+# Ids that no row has, that are too large or not numbers; NUL, as it is and as the admin escapes it; paths; other names.
 ODD = ("0", "-1", "7" * 30, "abc", "\x00", "_00", "_FF", "'", "é", "a/b", "..", "none")
 QUERIES = (
     "",
@@ -29,7 +29,7 @@ ARGUMENT = re.compile(r"<[^<>]+>|\(\?P<\w+>[^()]*\)")
 
 
 def routes(patterns: list[Any], before: str = "/admin/") -> Iterator[str]:
-    """Each route of the admin, as its patterns spell it."""
+    """Each route of the admin, with its arguments as the URL patterns spell them."""
     for pattern in patterns:
         route = before + str(pattern.pattern).removeprefix("^").removesuffix("$")
         if isinstance(pattern, URLResolver):
@@ -42,13 +42,13 @@ ROUTES = sorted(set(routes(admin.site.urls[0])))
 
 
 def paths_of(route: str) -> list[str]:
-    """The route with each odd value in the place of all its arguments; the route itself if it has none."""
+    """One path for each odd value, which replaces all arguments of the route; the route itself if it has none."""
     return [ARGUMENT.sub(quote(odd), route) for odd in ODD] if ARGUMENT.search(route) else [route]
 
 
 @pytest.fixture
 def ada() -> User:
-    """A superuser without a password, which would take longer to hash than most pages to make."""
+    """A superuser without a password, because hashing one takes longer than making most pages."""
     return User.objects.create(pk=-1, username="ada", is_staff=True, is_superuser=True)
 
 
@@ -79,7 +79,7 @@ def test_odd_queries_are_no_fault(ada, query):
 
 
 def test_empty_forms_are_no_fault(ada):
-    """Neither of a row that is there, Ada's own account, nor of none."""
+    """Both for a row that exists, Ada's own account, and for rows that do not."""
     paths = [ARGUMENT.sub(pk, route) for route in ROUTES for pk in (str(ada.pk), "0")]
     assert faults(signed_in(ada), paths, "post") == []
 
@@ -93,7 +93,7 @@ def test_a_username_left_empty_is_asked_for(ada):
 
 
 def view_on_site_paths() -> list[str]:
-    """For each model there is, the queue's without a table among them, and for types that are none."""
+    """One path for each model (the queue's models have no table), and paths for content types that do not exist."""
     types = [*ContentType.objects.values_list("pk", flat=True), *ODD]
     return ["/admin/r/", *(f"/admin/r/{quote(str(kind))}/{row}/" for kind in types for row in ("1", "%00"))]
 

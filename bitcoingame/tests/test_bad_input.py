@@ -1,4 +1,4 @@
-"""Whatever arrives, the answer is a 4xx in the one error shape, and nothing is stored."""
+"""Bad input of any kind is answered with a 4xx in the one error shape, and nothing is stored."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every kind of notification and of activity is brought about by an event, a service or a job."""
+"""Each kind of notification and of activity has an event, a service or a job that creates it."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Connections that outlive PostgreSQL's restarts, and reads that share a cursor."""
+"""Connections after a restart of PostgreSQL, and reads that share a cursor."""
 
 import select
 
@@ -17,7 +17,7 @@ def backend():
 
 
 def end_backend(pid):
-    """As a restart of PostgreSQL does, and waits until its farewell has arrived."""
+    """Ends the session as a restart of PostgreSQL does; returns when its last message has arrived here."""
     parts = settings.DATABASES["default"]
     with psycopg.connect(host=parts["HOST"], user=parts["USER"], dbname=parts["NAME"], autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s)", [pid])

@@ -1,4 +1,4 @@
-"""The demo data obeys the rules of the real, and is loaded once."""
+"""The demo data obeys the rules of real data, and is loaded once."""
 
 from io import StringIO
 

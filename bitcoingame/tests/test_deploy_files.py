@@ -1,4 +1,4 @@
-"""Dockerfile and docker-compose.yml say nothing the code does not know."""
+"""Dockerfile and docker-compose.yml agree with the code: commands, options, variables, versions, files."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""Wrong configuration ends the start with one sentence that names the variable."""
+"""With wrong configuration a process ends at its start, with one sentence that names the variable."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def key_pair() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
-# What a bare environment still needs: programs are found, and coverage is measured in children too.
+# A bare environment still needs these, to find programs and to measure coverage in child processes.
 INHERITED = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")}
 
 PRODUCTION = {

@@ -1,4 +1,4 @@
-"""What each event of the platform brings about."""
+"""The effect of each event of the platform."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -363,7 +363,7 @@ def somebody_waits_for_a_lock():
 
 @pytest.mark.django_db(transaction=True)
 def test_recipients_are_locked_in_order_however_many_matches_there_are(alice, bob, monkeypatch):
-    """Or two transactions that tell the same people would each wait for the other."""
+    """Without one order, two transactions that notify the same users would wait for each other."""
     monkeypatch.setattr("bitcoingame.events.effects.MAX_RECIPIENTS", 1)
     teams = {"team_a": "Portugal", "team_b": "Japan"}
     first, second = sorted((alice, bob), key=lambda user: user.pk)

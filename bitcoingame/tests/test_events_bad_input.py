@@ -1,4 +1,4 @@
-"""No event, whatever is wrong with it, stops another, gets lost or counts twice."""
+"""An event with something wrong stops no other event, is not lost, and does not count twice."""
 
 import time
 
@@ -184,7 +184,7 @@ def test_an_address_in_capitals_is_the_same_address(alice):
 
 
 def test_what_the_database_refuses_is_set_aside_alone_after_some_tries(alice, bob):
-    """As would a fault in a handler."""
+    """A fault in a handler would be treated the same."""
     refuse = "ALTER TABLE earned_badges ADD CONSTRAINT no_owls CHECK (slug <> 'owl')"
     with connection.cursor() as cursor:
         cursor.execute(refuse)

@@ -1,4 +1,4 @@
-"""The consumer and the simulator as `make run` and operators start and end them."""
+"""Starts and ends the consumer and the simulator by their commands, as `make run` and operators do."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The consumer process: every entry once, whoever dies."""
+"""The consumer process handles each entry once, even if consumers, Redis or connections die."""
 
 import random
 from contextlib import contextmanager
@@ -111,7 +111,7 @@ def test_what_a_dead_consumer_left_is_taken_over_and_counts_once(redis, alice):
     dead = Streams(redis, STREAMS, "dead")
     dead.create_groups()
     (batch,) = dead.read(count=4, block_seconds=0.01)
-    happen(*batch[:2])  # committed, and not acknowledged before it died
+    happen(*batch[:2])  # committed; the consumer died before it acknowledged them
     drain(redis, take_over_seconds=0)
     assert len(entries) == total_shares() == 6
 
@@ -272,8 +272,8 @@ def _consume_until_killed():
 
 @contextmanager
 def consumer_process():
-    """A consumer in a process of its own; killed at the end as a crash would."""
-    connection.close()  # or both processes would talk over one connection
+    """A consumer in a process of its own, killed (SIGKILL) at the end."""
+    connection.close()  # otherwise both processes would use one connection
     process = get_context("fork").Process(target=_consume_until_killed)
     process.start()
     try:

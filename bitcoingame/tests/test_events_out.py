@@ -1,4 +1,4 @@
-"""Our own events reach the stream social:events if their cause committed, and only then."""
+"""Our own events reach the stream social:events if, and only if, their cause committed."""
 
 import orjson
 import pytest

@@ -1,4 +1,4 @@
-"""Probes tell the truth, in JSON, to anyone."""
+"""Probes answer anyone, in JSON, and report what is really up."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""`make run` and manage.py, as their users meet them: real processes in a checkout of their own."""
+"""`make run` and manage.py as developers use them: real processes in a checkout of their own."""
 
 import contextlib
 import json
@@ -46,7 +46,7 @@ wait_for("end")
 
 
 class Checkout:
-    """The project's code with local data of its own."""
+    """A copy of the project's code with its own local data."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -114,7 +114,7 @@ class Checkout:
         return [pid for pid, line in self.left_over().items() if words in line]
 
     def kill(self, words: str) -> None:
-        """End, as a crash would, the one process with the words in its command line."""
+        """Kill (SIGKILL) the one process that has these words in its command line."""
         (pid,) = self.find(words)
         os.kill(pid, signal.SIGKILL)
 
@@ -135,7 +135,7 @@ class Checkout:
 
 
 class Running:
-    """A `make run` and what it has printed so far."""
+    """A running `make run`, and what it has printed so far."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
@@ -144,7 +144,7 @@ class Running:
         self.answers: list[int] = []
 
     def until(self, pattern: str) -> str:
-        """Read on until the pattern was printed."""
+        """Read until the pattern is printed."""
         assert self.process.stdout
         watchdog = threading.Timer(PATIENCE, self.process.kill)
         watchdog.start()
@@ -166,7 +166,7 @@ class Running:
                 return error.code, json.load(error)
 
     def until_ready(self) -> None:
-        """Ask until /readyz says 200 with Redis up; the port stays open while web is started again."""
+        """Ask /readyz until it says 200 with Redis up. The port stays open while web is started again."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             status, answer = self.get("/readyz")
@@ -197,14 +197,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.fixture
 def checkout(shared: Checkout) -> Iterator[Checkout]:
-    """One that may have run before: each test leaves its processes ended and its data in order."""
+    """A checkout in which earlier tests may have run. Each test ends its processes and leaves its data in order."""
     yield shared
     shared.end()
 
 
 @pytest.fixture
 def fresh_checkout(tmp_path: Path) -> Iterator[Checkout]:
-    """One where nothing ever ran."""
+    """A checkout in which nothing has run yet."""
     made = Checkout(tmp_path / "copy")
     yield made
     made.end()

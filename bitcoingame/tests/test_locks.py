@@ -1,4 +1,4 @@
-"""Advisory locks: one holder at a time, among new processes and old ones."""
+"""Advisory locks have one holder at a time, also while processes of an older version run."""
 
 from contextlib import contextmanager
 from threading import Thread
@@ -28,7 +28,7 @@ def another_connection():
 
 
 def can_lock(arguments):
-    """Whether another connection gets the lock, asked for as older versions ask."""
+    """Whether another connection gets the lock when it asks as older versions do."""
     with another_connection() as other:
         return other.execute(f"SELECT pg_try_advisory_lock({arguments})").fetchone()[0]
 

@@ -1,4 +1,4 @@
-"""What an operator graphs, with Redis alive and dead."""
+"""The metrics that operators graph, with Redis alive and dead."""
 
 import pytest
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""The migrations run backwards to nothing and forwards to the same database again."""
+"""The migrations can be undone to an empty database; run again, they give the same schema."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SQL_FILES = sorted(ROOT.glob("*/sql/*.sql"))
 APPS = ("social", "notifications", "profiles", "bitcoingame")
 
-# Everything in the schema, as PostgreSQL itself would write it down.
+# Everything in the schema, as PostgreSQL itself describes it.
 _RULES = """
 SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 UNION ALL

@@ -1,4 +1,4 @@
-"""What text says about code is so: dotted paths lead to something, and files that prose names are there."""
+"""Texts that name code are right: dotted paths lead to something, and files named in prose exist."""
 
 import re
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def labels() -> set[str]:
 
 
 def leads_somewhere(path: str) -> bool:
-    """A name within a module that can be imported, or a module that can be found."""
+    """Whether the path is a module that can be found, or a name in one that can be imported."""
     try:
         import_string(path)
     except ImportError:
@@ -85,7 +85,7 @@ def test_every_file_that_is_named_is_there() -> None:
 
 
 def all_files() -> list[Path]:
-    """Those of the repository, from its root."""
+    """All files of the repository, relative to its root."""
     folders = [ROOT / folder for folder in (*PACKAGES, "docs", "benchmarks", ".ci")]
     paths = [*ROOT.iterdir(), *(path for folder in folders for path in folder.rglob("*"))]
     return [path.relative_to(ROOT) for path in paths if path.is_file()]

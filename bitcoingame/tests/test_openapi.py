@@ -1,4 +1,4 @@
-"""The schema is made from the code, is valid, and tells the truth about what the endpoints answer."""
+"""The schema is made from the code, is valid, and describes what the endpoints really answer."""
 
 import pytest
 from drf_spectacular.drainage import GENERATOR_STATS

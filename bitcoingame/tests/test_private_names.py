@@ -1,6 +1,6 @@
-"""What we use of other packages beyond what they promise, and what to look at when one of them is upgraded.
+"""Lists the private names of other packages that we use, with a note on what to check when a package is upgraded.
 
-A release of another series fails here until somebody has read its note and written down the new series.
+A release of another series fails here until somebody has followed its note and written the new series down.
 """
 
 import ast
@@ -26,7 +26,7 @@ from websockets.server import ServerProtocol
 
 
 class Fence(NamedTuple):
-    """Names of `thing` that `module` uses; `series` is the one the note was written for."""
+    """`names` of `thing` that `module` uses. The note was written for releases of `series`."""
 
     package: str
     series: str
@@ -111,7 +111,7 @@ FENCES = [
     Fence("rq", "3.0", Job, "key_for", TIMETABLE, RQ),
     Fence("rq", "3.0", Worker.__init__, "maintenance_interval", TIMETABLE, RQ),
 ]
-# Where Python's syntax tree keeps a name.
+# The field in which a node of Python's syntax tree keeps a name.
 FIELDS = {
     ast.Attribute: "attr",
     ast.Name: "id",
@@ -132,13 +132,13 @@ def test_what_a_package_does_not_promise_is_still_there(fence):
 
 @each_fence
 def test_we_still_use_it(fence):
-    """Otherwise the note is about nothing."""
+    """If we no longer use a name, its note can go."""
     used = names_in(ast.parse((Path(settings.BASE_DIR) / fence.module).read_text()))
     assert set(fence.names.split()) - used == set()
 
 
 def names_of(thing):
-    """A class's attributes, those its methods give to self among them; a function's arguments and what it looks up."""
+    """The attributes of a class, also those its methods set on self; or the arguments and names a function uses."""
     if inspect.isfunction(thing):
         return names_in(parse(thing))
     return set(dir(thing)).union(*(given_to_self(parent) for parent in thing.__mro__ if parent is not object))
@@ -163,5 +163,5 @@ def parse(thing):
 
 
 def names_in(tree):
-    """Whatever is named in the code, in text too, as in getattr(response, "_has_been_logged", False)."""
+    """All names in the code, also those in texts, such as getattr(response, "_has_been_logged", False)."""
     return {getattr(node, FIELDS[type(node)]) for node in ast.walk(tree) if type(node) in FIELDS}

@@ -1,4 +1,4 @@
-"""Deleting in batches, whatever the table: only what is old, the oldest first, and never waiting for a row."""
+"""Deleting old rows in batches, from any table: the oldest first, without waiting for locked rows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 @pytest.fixture
 def counters():
-    """Five, a minute apart: the first three are old."""
+    """Five counters, a minute apart. The first three are old."""
     for number in range(5):
         ends_at = NOW + timedelta(minutes=number - 3)
         AttemptCounter.objects.create(key=f"counter {number}", count=1, window_ends_at=ends_at)

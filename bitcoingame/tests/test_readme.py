@@ -1,4 +1,4 @@
-"""The README's table of settings is that of the code."""
+"""The README's table of settings lists what the code reads."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Nobody who waits for an answer waits for Redis."""
+"""A request does not wait for a dead or hanging Redis."""
 
 import asyncio
 import socket
@@ -121,7 +121,7 @@ def test_a_wrong_command_is_the_callers_fault_and_no_reason_to_rest(client, valk
 
 @pytest.fixture
 def hasty_server():
-    """The URL of a server that hangs up on everyone, and the list of what it was sent by each."""
+    """The URL of a server that closes every connection, and a list of what each connection sent."""
     received = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 

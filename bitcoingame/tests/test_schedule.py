@@ -1,4 +1,4 @@
-"""The timetable: each job once, on time, by one worker, and again when something died."""
+"""The timetable: each job runs once, on time, in one worker, and runs again if something died."""
 
 from collections import Counter
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ IDS = {f"timetable-{name}" for name in TIMETABLE}
 
 
 class Diary:
-    """A job's work that notes how it was called."""
+    """The work of a job; it notes how it was called."""
 
     def __init__(self, failure=None):
         self.calls = []
@@ -145,7 +145,7 @@ class TestOneAtATime:
 
 
 def listed(client):
-    """The scheduler's list: {id: when}."""
+    """The scheduler's list: {job's id: when it is due}."""
     return {key.decode(): score for key, score in client.zrange("rq:scheduler:scheduled_jobs", 0, -1, withscores=True)}
 
 
@@ -156,14 +156,14 @@ def queue(valkey):
 
 @contextmanager
 def diaries(monkeypatch, **jobs):
-    """Puts other jobs on the timetable."""
+    """Replaces the timetable by these jobs."""
     for module in (schedule, scheduler):
         monkeypatch.setattr(module, "TIMETABLE", jobs)
     yield
 
 
 def tick():
-    """A scheduler that starts, does one round and ends."""
+    """Starts a scheduler, which does one round and ends."""
     django_rq.get_scheduler("default").enqueue_jobs()
 
 
@@ -190,7 +190,7 @@ class TestScheduler:
             assert listed(queue.connection)[f"timetable-{name}"] == run.at.timestamp()
 
     def test_the_command_runs_it(self, queue, monkeypatch):
-        """`manage.py rqscheduler`, as far as its first nap."""
+        """Runs `manage.py rqscheduler` until its first pause."""
 
         class Napping(Exception):
             pass

@@ -1,4 +1,4 @@
-"""The simulator behaves like a small pool, and everything it writes can be handled."""
+"""The simulator behaves like a small pool, and the consumer can handle everything it writes."""
 
 from collections import Counter
 from threading import Event, Thread

@@ -1,4 +1,4 @@
-"""One owner for each table: only the package of a table's model writes it or locks its rows."""
+"""Each table has one owner: only the package of its model writes it or locks its rows."""
 
 import ast
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ OWNERS = {model._meta.db_table: model for model in MODELS if not model._meta.pro
 
 
 class Write(NamedTuple):
-    """`place` is the constant, function or class that has the statement."""
+    """`place` is the constant, function or class in which the statement stands."""
 
     path: Path
     place: str
@@ -51,7 +51,7 @@ def test_no_name_within_a_statement_hides_a_table() -> None:
 
 
 def sql_writes() -> Iterator[Write]:
-    """Every write in SQL of our tables; of a table named at run time, one for each table its file names."""
+    """Every write of our tables in SQL. If the table is named at run time, one for each table named in the file."""
     for path, texts in texts_by_file():
         named = {text.text for text in texts} & OWNERS.keys()
         for place, text in texts:
@@ -86,13 +86,13 @@ def texts_by_file() -> Iterator[tuple[Path, list[Text]]]:
 
 
 def files(pattern: str) -> Iterator[Path]:
-    """Those of our packages without their tests, from the root."""
+    """The files of our packages without their tests, relative to the root."""
     paths = (path.relative_to(ROOT) for app in OURS for path in sorted(Path(app.path).rglob(pattern)))
     return (path for path in paths if "tests" not in path.parts)
 
 
 def is_owner(write: Write) -> bool:
-    """Whether the file stands in the package whose `models` has the table, or among the migrations of its app."""
+    """Whether the file belongs to the package whose `models` has the table, or to the migrations of its app."""
     model = OWNERS.get(write.table)
     if model is None:
         return False

@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of a job: nothing is half done, and the next run makes it whole."""
+"""A worker is killed in the middle of a job: no transaction is half done, and the next run finishes the work."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ statistics.update_cooperative_stats(now=datetime.fromisoformat(sys.argv[1]))
 
 
 def start(*arguments):
-    """A process of the service, on the tests' database."""
+    """Starts a process of the service on the tests' database."""
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path="/" + connection.settings_dict["NAME"]).geturl()
     return subprocess.Popen(
         [sys.executable, *arguments],
@@ -67,7 +67,7 @@ def wait_until(is_so, seconds=60):
 
 
 def somebody_waits():
-    """For a row that this test has locked."""
+    """Whether a session waits for a row that this test has locked."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')")
         return cursor.fetchone() != (0,)
@@ -90,7 +90,7 @@ def locked(*cooperatives):
 
 
 def make_world(now, *, count=6):
-    """Cooperatives of two whose every value has to be written."""
+    """Cooperatives of two members. A run has to write every value of them."""
     cooperatives = []
     for number in range(count):
         pair = [make_user(), make_user()]
@@ -114,7 +114,7 @@ def everything():
 
 
 def expected(now, count=6):
-    """What one undisturbed run gives for make_world, told by hand."""
+    """What one undisturbed run gives for make_world, worked out by hand."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     numbers = range(1, count + 1)
     ranks = {number: count + 1 - number for number in numbers}
