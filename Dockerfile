@@ -15,7 +15,7 @@ COPY profiles profiles
 COPY notifications notifications
 COPY social social
 
-# Production is what the settings assume; the values here serve this one command and are kept nowhere.
+# The settings require these values in production. Only this command uses them; the image does not keep them.
 ENV ENVIRONMENT=production
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
     DATABASE_URL=postgresql://build@build/build REDIS_URL=redis://build:6379/0 \

@@ -4,8 +4,8 @@
 
 Starts a durable PostgreSQL (fsync and synchronous_commit on) and a Valkey of its own, fills the stream as the pool does
 (JSON in `data`, each worker its own miner, difficulties from the real distribution), then starts one consumer and waits
-until nothing is left. Every run ends with a recount: what the tables say must equal what was sent. The
-processor time of the consumer tells what a busy machine hides.
+until nothing is left. Every run ends with a recount: the tables must hold what was sent. On a busy machine the
+consumer's processor time says more than the clock.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def make_miners(count: int) -> list[str]:
 
 
 def fill(addresses: list[str], shares: int) -> None:
-    """Writes the shares, every worker equally often, in an order of no pattern."""
+    """Writes the shares, equally many of every worker, in random order."""
     import orjson
 
     from bitcoingame.events.streams import connect

@@ -1,9 +1,9 @@
-"""The simulator at 1,000 shares a second for a minute, its consumer killed five times: do the counters equal a recount?
+"""Kills the consumer five times in a minute of 1,000 simulated shares a second, and compares counters with a recount.
 
     python -m benchmarks.events_killed [--seconds 60] [--rate 1000] [--kills 5]
 
-Starts a durable PostgreSQL and a Valkey of its own. The recount reads the stream itself, so nothing but Valkey and this
-script is believed. Ends with exit code 1 when anything was lost or counted twice.
+Starts a durable PostgreSQL and a Valkey of its own. The recount reads the stream itself, so it relies on Valkey and
+this script only. Ends with exit code 1 if anything was lost or counted twice.
 """
 
 import argparse

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Load(NamedTuple):
-    """What one run saw: answers per second, and times to answer in milliseconds."""
+    """The result of one run: answers per second, and times to answer in milliseconds."""
 
     rate: float
     p50: float
@@ -61,7 +61,7 @@ def request(path: str, *, token: str | None = None, method: str = "GET") -> byte
 
 
 def load(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Load:
-    """Sends the requests in turn on every connection, each starting elsewhere, for so many seconds."""
+    """Sends the requests in turn on every connection for `seconds` seconds. Each connection starts with another one."""
     return asyncio.run(_load(port, requests, connections, seconds))
 
 

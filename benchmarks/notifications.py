@@ -1,12 +1,12 @@
-"""How fast notifications are created: events into a 20-member cooperative, and everyone told of a block.
+"""How fast notifications are created: for the 20 members of a cooperative, and for everyone when a block is found.
 
     .venv/bin/python -m benchmarks.notifications [--users 100000] [--events 2000] [--runs 3]
 
 Starts embedded PostgreSQL and Valkey of its own under .local, with the settings they have everywhere else, and
-throws them away afterwards. One process, one connection, every row and its push. Everyone's rate is set against a
-bare INSERT … SELECT of the same rows into the same table with the same indexes, in one statement without counters,
-preferences, causes or pushes; the two alternate. "Per core" divides by the processor time this process and its
-PostgreSQL backend used, which says more than the clock on a machine that does other things too.
+throws them away afterwards. One process with one connection writes every row and pushes it. The rate of notifying
+everyone is compared with a bare INSERT … SELECT of the same rows into the same table with the same indexes, in one
+statement without counters, preferences, causes or pushes; the two alternate. "Per core" divides by the processor time
+of this process and its PostgreSQL backend, which says more than the clock on a machine that does other things too.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def seed(users: int) -> None:
 
 
 class Stopwatch:
-    """Real seconds and processor seconds (this process and its backend) of a block."""
+    """Measures a `with` block: seconds by the clock, and processor seconds of this process and its backend."""
 
     def __enter__(self) -> "Stopwatch":
         from django.db import connection
@@ -69,12 +69,12 @@ class Stopwatch:
         return sum(sum(process.cpu_times()[:2]) for process in self.processes)
 
     def rates(self, count: int) -> tuple[float, float]:
-        """A second, and a second of one core."""
+        """How many of `count` per second, and per second of one core."""
         return count / self.real, count / self.used
 
 
 def measure_events(events: int, run: int) -> tuple[float, float]:
-    """Events, each for the 20 members of another cooperative and in a transaction of its own."""
+    """The rates of events. Each is for the 20 members of another cooperative, in a transaction of its own."""
     from django.db import transaction
 
     from notifications.services import create_notification
@@ -98,7 +98,7 @@ def measure_events(events: int, run: int) -> tuple[float, float]:
 
 
 def measure_everyone(users: int, run: int) -> tuple[tuple[float, float], list[int]]:
-    """The rates of rows, and this process's memory in MiB at the beginning and after each tenth."""
+    """The rates of rows, and this process's memory in MiB at the beginning and after each tenth of the users."""
     from django.db import transaction
 
     from notifications.jobs import BROADCAST_BATCH
@@ -122,7 +122,7 @@ def measure_everyone(users: int, run: int) -> tuple[tuple[float, float], list[in
 
 
 def measure_bare(users: int, run: int) -> tuple[float, float]:
-    """The bare insert; its rows are taken out again, unmeasured."""
+    """The rates of the bare insert. Deleting its rows again is not measured."""
     from django.db import connection
 
     with connection.cursor() as cursor:

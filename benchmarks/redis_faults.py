@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.redis_faults [--seconds 4] [--runs 3]
 
 Each request marks another notification read, which commits and then publishes to the user's other sockets. One
-granian worker as in benchmarks.rest; each state of Redis in turn, in every run.
+granian worker, as in benchmarks.rest. Every run goes through all states of Redis.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def measure(redis: Server, seconds: float, runs: int) -> Iterator[tuple[str, Loa
 
 
 def unread_notifications() -> list[bytes]:
-    """A request for each of the 40,000 seeded notifications, unread again."""
+    """Marks the 40,000 seeded notifications unread again; returns a request for each of them."""
     with psycopg.connect(ENVIRONMENT["DATABASE_URL"]) as connection:
         connection.execute("UPDATE notifications SET read = false")
         connection.execute("""

@@ -5,7 +5,7 @@
 Starts embedded PostgreSQL and Valkey of its own under .local, one granian worker in the production shape, and calls
 it over loopback. Each figure is the median of several runs, with the lowest and the highest; the runs of all
 endpoints alternate, so that a slow minute of the machine touches each. "Per core" divides by the processor time
-the server process itself used, PostgreSQL's not included.
+that the server process used, without PostgreSQL's.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def address_of(number: int) -> str:
 
 
 def seed(cooperatives: int) -> None:
-    """Fills an empty database; a second run finds it full."""
+    """Fills an empty database; does nothing if it is full already."""
     with psycopg.connect(ENVIRONMENT["DATABASE_URL"]) as connection:
         if connection.execute("SELECT count(*) FROM users").fetchone() == (USERS,):
             return
@@ -140,7 +140,7 @@ def processor_seconds(process: subprocess.Popen[bytes]) -> float:
 
 @contextmanager
 def running_service(cooperatives: int) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Server]]]:
-    """Servers, data and one web process; yields the process and the servers by the variable that names them."""
+    """Starts servers, data and one web process; yields the process, and {variable of the settings: server}."""
     ENVIRONMENT["JWT_PRIVATE_KEY"] = defaults.private_key()
     os.environ.update(ENVIRONMENT, DJANGO_SETTINGS_MODULE="bitcoingame.settings")
     servers = {variable: server(HOME, keeps_data=True) for variable, server in SERVERS.items()}
@@ -167,7 +167,7 @@ def running_service(cooperatives: int) -> Iterator[tuple[subprocess.Popen[bytes]
 
 
 def bare_statements() -> dict[str, tuple[list[str], list[dict[str, Any]]]]:
-    """What the endpoints ask PostgreSQL, and with which parameters in turn."""
+    """{endpoint: (the statements it runs, the parameters to run them with in turn)}."""
     from profiles.selectors import _PROFILE
     from social.selectors import _FIND, _LIST, _MEMBERS
 
@@ -182,7 +182,7 @@ def bare_statements() -> dict[str, tuple[list[str], list[dict[str, Any]]]]:
 
 
 def bare_rate(statements: list[str], parameters: list[dict[str, Any]], seconds: float) -> float:
-    """How often a second one connection answers the statements, prepared, their rows fetched."""
+    """How often per second one connection runs the prepared statements and fetches their rows."""
     with psycopg.connect(ENVIRONMENT["DATABASE_URL"], autocommit=True) as connection:
         cursor = connection.cursor()
         count, until = 0, time.perf_counter() + seconds

@@ -10,8 +10,8 @@ afterwards. Cooperatives of 20, a machine and four days of shares for each membe
             no batches, no locks in order, no weeks, no hourly samples, no milestones
     loop    a query for each member and cooperative through the ORM; measured on 50 cooperatives and multiplied
 
-Each by the clock and in processor seconds, this process's and its database session's, which a busy machine disturbs
-less. Then the time of requests, through all of Django but without a socket, while nothing and while a run goes on.
+Each is measured by the clock, and in processor seconds of this process and its database session, which a busy machine
+disturbs less. Then requests are timed, through all of Django but without a socket, with and without a run beside them.
 """
 
 import argparse
@@ -39,7 +39,7 @@ LOOPED = 50
 CHANGED = ("all", "a tenth", "none")
 REQUEST_SECONDS = 15
 
-# All members change from one of these days to the next, and no fact has to be written for it.
+# Between these two times the values of all members change, because the day does. Machines and shares stay the same.
 NOON = (datetime(2026, 6, 3, 12, tzinfo=UTC), datetime(2026, 6, 4, 12, tzinfo=UTC))
 
 ENVIRONMENT = {
@@ -114,7 +114,7 @@ def seed(cooperatives: int) -> None:
 
 
 def tidy(tables: str) -> None:
-    """As autovacuum would have by the next run, were the runs five minutes apart."""
+    """Vacuums the tables. If runs were five minutes apart, autovacuum would have done it before the next one."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -182,11 +182,11 @@ def processor_seconds(session: psutil.Process) -> float:
 
 
 def compare(cooperatives: int, runs: int) -> dict[str, list[Cost]]:
-    """What each run cost, by the way it was done and by how many members had changed before it."""
+    """The cost of each run, by the way it was done and by how many members had changed before it."""
     costs: dict[str, list[Cost]] = defaultdict(list)
     days = 1
     for now in NOON:
-        run_ours(now)  # its first hour, day and week are behind it
+        run_ours(now)  # now the first run of an hour, a day and a week is over
     for _ in range(runs):
         for name, way in (("ours", run_ours), ("bare", run_bare)):
             days += 1
@@ -212,7 +212,7 @@ def change_a_tenth() -> None:
 
 
 def requests_meanwhile(work: Callable[[], None] | None) -> list[float]:
-    """Milliseconds of each request another process made while `work` was repeated, or nothing was done."""
+    """Milliseconds of each request that another process made meanwhile. `work` is repeated; None does nothing."""
     child = subprocess.Popen([sys.executable, "-m", "benchmarks.statistics", "--requests"], stdout=subprocess.PIPE)
     assert child.stdout
     child.stdout.readline()
@@ -222,7 +222,7 @@ def requests_meanwhile(work: Callable[[], None] | None) -> list[float]:
 
 
 def make_requests() -> None:
-    """GETs and edits of cooperatives, in turn, with a pause; run in a process of its own."""
+    """Gets and edits cooperatives in turn, with a pause after each. Runs in a process of its own."""
     from rest_framework.test import APIClient
 
     from social.models import Cooperative
@@ -298,7 +298,7 @@ def main() -> None:
         django.setup()
         make_requests()
         return
-    remove_home(HOME)  # what a killed run left
+    remove_home(HOME)  # files that a killed run left
     server = SERVERS["DATABASE_URL"](HOME, keeps_data=True)
     server.start()
     try:

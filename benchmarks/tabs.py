@@ -1,4 +1,4 @@
-"""Thousands of browser tabs in one process: a WebSocket client that does little more than note when frames came."""
+"""Thousands of browser tabs in one process: a WebSocket client that notes when frames came and does little else."""
 
 import asyncio
 import base64
@@ -45,7 +45,7 @@ class Tab(asyncio.Protocol):
         self.buffer = buffer[position:]
 
     def _end_of_frame(self, buffer: bytes, position: int) -> tuple[int, int] | None:
-        """Where the payload starts and how long it is, once all of it is there."""
+        """The payload's start and length; None until all of it has arrived."""
         available = len(buffer) - position
         if available < 2:
             return None
@@ -88,7 +88,7 @@ def handshake(token: str) -> bytes:
 
 
 async def open_tabs(port: int, tokens: Sequence[str], on_frame: OnFrame, at_once: int = 100) -> list[Tab]:
-    """Opens one for each token and returns when each has been greeted; `at_once` handshakes are under way together."""
+    """Opens a tab for each token, `at_once` handshakes at a time; returns when the server has greeted all of them."""
     loop = asyncio.get_running_loop()
     tabs: list[Tab] = []
     waiting = list(enumerate(tokens))[::-1]

@@ -57,7 +57,7 @@ COMMAND = [
 
 
 class Times(NamedTuple):
-    """In milliseconds, from publishing or commit to frame; `lost` counts messages that never came."""
+    """Milliseconds from publishing, or from the commit, to the frame. `lost` counts messages that never came."""
 
     p50: float
     p99: float
@@ -129,7 +129,7 @@ async def _measure(options: Any, users: list[int]) -> dict[str, Any]:
     for run in range(options.runs):
         with _server() as process:
             receiver = Receiver()
-            # The first ones load modules and open the pool; they stay, but are not counted.
+            # The first sockets are not counted, because they load modules and open the pool. They stay open.
             tabs = await open_tabs(PORT, tokens[: len(tokens) // 10], receiver.on_frame)
             await asyncio.sleep(1)
             tabs += await _connect(tokens[len(tabs) :], receiver, process, results)
@@ -167,7 +167,7 @@ async def _climb(receiver: "Receiver", users: list[int], seconds: float, process
 
 
 class Receiver:
-    """Notes when each expected frame came: what is told carries its key in the id."""
+    """Notes when each expected frame came. A message carries its key in the id."""
 
     def __init__(self) -> None:
         self.came: dict[bytes, float] = {}
@@ -178,7 +178,7 @@ class Receiver:
             self.came[frame[start + 6 : frame.index(b'"', start + 6)]] = now
 
     async def run(self, tell: Any, users: list[int], rate: int, seconds: float) -> tuple[int, Times]:
-        """Runs `tell` in a process of its own, which answers {key: when it was told}; answers how many were."""
+        """Runs `tell` in a process of its own, which sends back {key: time of sending}; returns how many it sent."""
         self.came = {}
         ours, theirs = multiprocessing.Pipe()
         teller = multiprocessing.get_context("spawn").Process(target=tell, args=(theirs, users, rate, seconds))
@@ -200,7 +200,7 @@ class Receiver:
 
 
 def _publish(answer: Any, users: list[int], rate: int, seconds: float) -> None:
-    """What a service of the platform does: messages of a notification's size, evenly over the users and the time."""
+    """Publishes messages of a notification's size as services of the platform do, evenly over users and time."""
     import redis
 
     client = redis.Redis.from_url(ENVIRONMENT["REDIS_URL"])
@@ -229,7 +229,7 @@ def _message(number: int) -> bytes:
 
 
 def _store(answer: Any, users: list[int], rate: int, seconds: float) -> None:
-    """Stored notifications: the service's own call, 20 recipients to a transaction."""
+    """Stores notifications by the service's own function, for 20 recipients in a transaction."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bitcoingame.settings")
     import django
 
