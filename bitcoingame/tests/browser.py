@@ -34,7 +34,7 @@ def open_browser() -> Iterator[Browser]:
 
 @contextmanager
 def open_page(browser: Browser) -> Iterator[Page]:
-    """One page with no past: no cookies, no storage."""
+    """One page of a fresh browser context, without cookies or storage."""
     with browser.new_page(viewport={"width": 1280, "height": 900}) as page:
         page.set_default_timeout(10_000)
         yield page

@@ -1,4 +1,4 @@
-"""After a test that commits, every table is as the migrations left it."""
+"""After a test that commits, every table holds what the migrations left in it, and no more."""
 
 import unittest
 
@@ -30,7 +30,7 @@ def rows():
 
 
 def act_as_staff():
-    """Writes audit entries, totals, settings, counters, notifications; members of a group, and of a cooperative."""
+    """Writes rows of many tables: audit entries, totals, settings, counters, notifications, members."""
     mona = User.objects.create_staff("mona")
     mona.groups.add(moderators())
     pirates = make_cooperative(make_user("Alice"), make_user("Bob"))

@@ -47,7 +47,7 @@ PRODUCTION = {
 
 
 def start(*program: str, **environment: str) -> tuple[int, str, str]:
-    """The exit code, stdout and stderr of Python running the program with nothing but this environment."""
+    """Runs a Python program with only this environment; returns its exit code, stdout and stderr."""
     done = subprocess.run(
         [sys.executable, *program],
         cwd=ROOT,
@@ -87,7 +87,7 @@ def set_up_again(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], 
 
 @pytest.fixture
 def refusal(set_up_again: Callable[[dict[str, str]], None]) -> Callable[[dict[str, str]], object]:
-    """What a start in the environment ends with: a text is printed on stderr, and the exit code is 1."""
+    """The result of a start in this environment. A real process prints a result that is a text, and exits with 1."""
 
     def ask(environment: dict[str, str]) -> object:
         with pytest.raises(SystemExit) as end:
@@ -103,7 +103,7 @@ def test_production_starts_with_everything_set() -> None:
 
 
 def test_production_starts_in_this_process_too(set_up_again: Any) -> None:
-    """So each refusal below is one of what the case leaves out or puts in, and of nothing else."""
+    """Each refusal below is therefore caused by what its case leaves out or puts in."""
     set_up_again(PRODUCTION)
     assert settings.ENVIRONMENT == "production"
 

@@ -84,7 +84,7 @@ class Checkout:
         return process.returncode, output
 
     def start_user(self, signs: Path) -> "Running":
-        """A command that uses the servers, and waits for the files in the directory."""
+        """A command that uses the servers and waits for files in the directory."""
         user = Running(self.start("manage.py", "shell", "-v0", "-c", USE, SIGNS=str(signs)), 0)
         user.until("connected\n")
         return user
@@ -110,7 +110,7 @@ class Checkout:
             time.sleep(0.05)
 
     def find(self, words: str) -> list[int]:
-        """The ids of the processes with the words in their command line."""
+        """The ids of the processes that have these words in their command line."""
         return [pid for pid, line in self.left_over().items() if words in line]
 
     def kill(self, words: str) -> None:
@@ -119,7 +119,7 @@ class Checkout:
         os.kill(pid, signal.SIGKILL)
 
     def kill_keeper(self, variable: str, *, of: str) -> None:
-        """Kill it, and wait until its server has been replaced too."""
+        """Kill the keeper, and wait until its server has been replaced too."""
         before = self.find(of)
         self.kill(f"bitcoingame.local.keeper {variable}")
         deadline = time.monotonic() + PATIENCE

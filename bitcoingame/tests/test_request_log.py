@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def lines(settings, caplog):
-    """Gets a path as `make run`'s web process would, and answers the lines logged, each time written as 0."""
+    """Gets a path as the web process of `make run` would; returns the lines logged, with 0 in place of each time."""
     settings.MIDDLEWARE = [*project.MIDDLEWARE]
     web.log_requests()
     caplog.set_level("INFO", "requests")
