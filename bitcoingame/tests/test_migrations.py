@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
 from bitcoingame.core.postgresql.sql_files import read_statement, run_sql_file
 from social.moderators import GROUP
 
@@ -43,8 +45,12 @@ SELECT 'index', tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'
 ORDER BY 1, 2, 3
 """
 
+_CASCADES = """
+SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f' AND confdeltype = 'c'
+"""
 
-def rows(statement: str) -> list[tuple[str, str, str]]:
+
+def rows(statement: str) -> list[tuple[str, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall()
@@ -89,6 +95,14 @@ def test_backwards_to_nothing_and_forwards_to_the_same() -> None:
         ("social", "view_cooperative"),
         ("social", "view_useractivity"),
     ]
+
+
+def test_every_cascading_key_has_its_constraint() -> None:
+    fields = [field for model in apps.get_models() for field in model._meta.local_fields]
+    keys = [field for field in fields if isinstance(field, CascadingKey | CascadingOneToOne)]
+    tables = [(key.model._meta.db_table, key.column) for key in keys]
+    assert ("cooperative_members", "user_id") in tables
+    assert [(table, f"{table}_{column}_fkey") for table, column in sorted(tables)] == sorted(rows(_CASCADES))
 
 
 @pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")
