@@ -18,6 +18,7 @@ from pathlib import Path
 import psycopg
 import redis
 
+from bitcoingame.core.redis import connect
 from bitcoingame.local.defaults import LOCAL, database_url, make_directory, redis_url, socket_directory
 from bitcoingame.local.processes import end_orphans, service_user, spawn
 
@@ -46,7 +47,7 @@ class Server(ABC):
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return once the server answers; leftovers of a crash are healed first. Raises ServerFailed."""
+        """Start the server, after ending what a crash left running; returns once it answers. Raises ServerFailed."""
         try:
             self._prepare()
             end_orphans(self.program, self.data, self.gentle_signal)
@@ -201,14 +202,14 @@ class Valkey(Server):
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis.from_url(redis_url(self.home), retry=None, socket_timeout=5) as client:
+            with connect(redis_url(self.home), seconds=5) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
 
     def empty(self) -> None:
         """Forget every key."""
-        with redis.Redis.from_url(redis_url(self.home)) as client:
+        with connect(redis_url(self.home), seconds=5) as client:
             client.flushall()
 
 
