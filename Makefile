@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install run test coverage lint check constraints format clean
 
 help: ## List what make can do
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
 
 install: $(INSTALLED) ## Make the virtual environment with the pinned requirements
 
