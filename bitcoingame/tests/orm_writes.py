@@ -1,18 +1,19 @@
 """Finds the ORM calls of a Python file that write or lock rows, and their models.
 
-A model is recognised by its import, a variable by its annotation or by what is assigned to it. A row that a function of
-another module returns into a variable without an annotation is not seen.
+A model is recognised by its name, a variable by its annotation or by what is assigned to it. Rows are not seen if they
+are kept in an attribute, or if a function of another module returns them into a variable without an annotation.
 """
 
 import ast
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from django.contrib.auth import get_user_model
 from django.db.models import Model
 
 _WRITES = {
     *("create", "bulk_create", "get_or_create", "update_or_create", "update", "bulk_update", "delete", "save"),
-    *("select_for_update", "create_user", "create_superuser"),
+    *("select_for_update", "create_user", "create_superuser", "save_base", "_raw_delete"),
 }
 _MANAGERS = {"objects", "_default_manager", "_base_manager"}
 
@@ -31,6 +32,9 @@ def orm_writes(source: str, models: Collection[type[Model]]) -> Iterator[OrmWrit
     named = {model.__name__: model for model in models}
     imported = {model._meta.label: model for model in models}
     imported |= {local: named[name] for local, name in _imported_names(module) if name in named}
+    # As an attribute of its module (models.User), by Django's function, and as the user of a request.
+    imported |= {f".{name}": model for name, model in named.items()}
+    imported |= {name: get_user_model() for name in ("get_user_model", "request.user")}
     functions = dict(_functions(module, ""))
     returned = {
         place: model
@@ -121,11 +125,17 @@ def _model_of(node: ast.AST, known: Models) -> type[Model] | None:
             return known.get(name)
         case ast.Call(func=ast.Attribute(attr="get_model"), args=labels):
             return known.get(".".join(label.value for label in labels if isinstance(label, ast.Constant)))
-        case ast.Call(func=ast.Attribute(value=value)) | ast.Call(func=ast.Name() as value):
+        case ast.Attribute(value=ast.Name(id="request") | ast.Attribute(attr="request"), attr="user"):
+            return known.get("request.user")
+        case ast.Call(func=ast.Attribute(value=value, attr=name)):
+            return _model_of(value, known) or known.get(f".{name}")
+        case ast.Call(func=ast.Name() as value):
             return _model_of(value, known)
         case ast.Attribute(value=value, attr=attribute):
             model = _model_of(value, known)
-            return model if model is None or attribute in _MANAGERS else _relations(model).get(attribute)
+            if model is None:
+                return known.get(f".{attribute}")
+            return model if attribute in _MANAGERS else _relations(model).get(attribute)
         case ast.Subscript(value=value) | ast.Await(value=value) | ast.BinOp(left=value, op=ast.BitOr()):
             return _model_of(value, known)
     return None

@@ -61,14 +61,17 @@ def sql_writes() -> Iterator[Write]:
                 elif table == UNNAMED and str(path) not in WRITES_A_TABLE_IT_IS_GIVEN:
                     yield from (Write(path, place, verb, name) for name in named or {UNNAMED})
         if path.suffix == ".py":
-            yield from writes_by_helpers(path)
+            yield from writes_by_helpers(path, named)
 
 
-def writes_by_helpers(path: Path) -> Iterator[Write]:
+def writes_by_helpers(path: Path, named: set[str]) -> Iterator[Write]:
+    """Tables handed over as `table=`. If a variable holds the name, one for each table named in the file."""
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         match node:
             case ast.keyword(arg="table", value=ast.Constant(value=str() as table)) if table in OWNERS:
                 yield Write(path, "table=", "names", table)
+            case ast.keyword(arg="table", value=ast.Name() | ast.Attribute()):
+                yield from (Write(path, "table=", "names", name) for name in named)
 
 
 def writes_by_orm() -> Iterator[Write]:
@@ -179,6 +182,12 @@ def test_a_file_has_texts(source: str, expected: set[tuple[str, str]]) -> None:
         ("await User.objects.acreate()", {("create", "users")}),
         ("given.refresh_from_db(); given.save()", {("save", "users")}),
         ("apps.get_model('profiles', 'Worker').objects.all().delete()", {("delete", "workers")}),
+        ("import profiles.models; profiles.models.Worker.objects.all().delete()", {("delete", "workers")}),
+        ("from profiles import models; worker = models.Worker(); worker.save()", {("save", "workers")}),
+        ("get_user_model().objects.update(xp=1)", {("update", "users")}),
+        ("user = get_user_model().objects.get(); user.save()", {("save", "users")}),
+        ("users = User.objects; users.filter(pk=1)._raw_delete('default')", {("_raw_delete", "users")}),
+        ("self.request.user.save(); request.user.delete()", {("save", "users"), ("delete", "users")}),
         ("values = {}; values.update(User.objects.in_bulk())", set()),
         ("other.save()", set()),
     ],
