@@ -98,7 +98,7 @@ def _is_origin(value: str) -> bool:
 
 
 def _split(url: str) -> SplitResult | None:
-    """The parts of a URL whose host and port make sense."""
+    """The parts of the URL; None if the port is no number above 0, or if it holds white space or control characters."""
     try:
         parts = urlsplit(url)
         has_sound_port = parts.port is None or parts.port > 0

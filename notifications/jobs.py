@@ -29,8 +29,8 @@ def deliver_broadcast(broadcast_id: int) -> None:
 def resume_broadcasts() -> None:
     """Each minute: delivers the broadcasts that nobody is delivering.
 
-    There are such because a worker died or Redis was down at the announcement. A broadcast that fails does not hold up
-    the others: the first error is raised when all have been tried.
+    Such broadcasts exist if a worker died, or if Redis was down at the announcement. A broadcast that fails does not
+    hold up the others: the first error is raised when all have been tried.
     """
     errors = []
     for broadcast_id in Broadcast.objects.filter(finished_at__isnull=True).order_by("pk").values_list("pk", flat=True):

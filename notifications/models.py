@@ -1,4 +1,4 @@
-"""Notifications, announcements, e-mails, and the counters that number each user's notifications (spec section 4)."""
+"""Notifications, announcements, e-mails, and the counters that number each user's notifications."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

@@ -47,9 +47,9 @@ def disconnect_user(user_id: int) -> None:
     try:
         async_to_sync(get_channel_layer().group_send)(SOCKETS_GROUP, {"type": "session.ended", "user_id": user_id})
     except RedisUnavailable as error:
-        logger.debug("not told: %s", error)
+        logger.debug("the sockets of a user were not asked to close: %s", error)
     except RedisError:
-        logger.exception("the sockets of a user could not be told to close")
+        logger.exception("the sockets of a user could not be asked to close")
 
 
 def _publish(messages: list[tuple[str, Envelope]]) -> None:

@@ -1,6 +1,6 @@
-"""Notifications that the clock alone causes (spec section 4).
+"""Notifications that the clock alone causes: a machine fell silent, a streak is about to end, a streak goes on.
 
-A machine fell silent, a streak is about to end, a streak goes on. Every `now` and `since` is a datetime with a zone.
+Every `now` and `since` is a datetime with a zone.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ def tell_silent_workers(*, now: datetime, since: datetime | None = None) -> int:
 def warn_of_ending_streaks(*, now: datetime, since: datetime | None = None) -> int:
     """On Sunday from 18:00 UTC, warns the users who have a streak and no share this week.
 
-    Returns how many were told.
+    Returns how many users it notified.
     """
     week = week_of(utc_day(now))
     ends_at = datetime.combine(week + WEEK, datetime.min.time(), UTC)
@@ -50,8 +50,8 @@ def warn_of_ending_streaks(*, now: datetime, since: datetime | None = None) -> i
 def extend_streaks(*, now: datetime, since: datetime | None = None) -> int:
     """On Monday, settles the weeks that ended after `since`, eight at most.
 
-    The streak of a user who mined goes on; the streak of a user who did not is over. Returns how many were told that
-    their streak goes on. A second run changes nothing.
+    The streak of a user who mined goes on; the streak of a user who did not is over. A second run changes nothing.
+    Returns how many users it notified that their streak goes on.
     """
     week = week_of(utc_day(now))
     first_day = max(utc_day(since or now - WEEK), week - _CAUGHT_UP)

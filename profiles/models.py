@@ -108,7 +108,7 @@ class StaffAccount(User):
 
 
 class NotificationPreferences(models.Model):
-    """Which kinds of notification a user wants, and by which ways they are sent (spec section 4)."""
+    """Which kinds of notification a user wants, and by which ways they are sent."""
 
     user = CascadingOneToOne(User, primary_key=True, related_name="notification_preferences")
     personal_best = models.BooleanField(default=True, db_default=True)

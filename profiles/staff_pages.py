@@ -22,7 +22,7 @@ class PersonalRowsAdmin(ReadOnlyAdmin):
     search_help_text = "The start of a user's name or address, or an id; without it, the recent ones"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Only superusers see the rows of miners who are staff too, as with their accounts."""
+        """Leaves out the rows of users who are staff, unless a superuser asks. Accounts are shown by the same rule."""
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows if request.user.is_superuser else rows.filter(user__is_staff=False, user__is_superuser=False)
 

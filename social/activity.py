@@ -1,4 +1,4 @@
-"""The activity feed: each user's own history, from a closed catalogue of kinds (spec section 5)."""
+"""The activity feed: each user's own history, from a closed catalogue of kinds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -187,7 +187,7 @@ def list_hashrates(*, cooperative_id: int, viewer_id: int | None, hours: int, no
 
 
 def _repeat_missing(times: list[datetime], sampled: dict[datetime, float], *, before: float) -> list[HashratePoint]:
-    """One point for each time. A time without a sample repeats the value before it, at the beginning `before`."""
+    """One point for each time. A time without a sample repeats the value before it; the first one repeats `before`."""
     points: list[HashratePoint] = []
     value = before
     for at in times:

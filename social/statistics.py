@@ -1,4 +1,4 @@
-"""The statistics of all cooperatives, computed from the machines and the days of their members (spec section 7).
+"""The statistics of all cooperatives, computed from the machines and the days of their members.
 
 A cooperative's statistics are those of its present members. A user who moves takes their shares along, so that each
 share counts once. The result of a past week stays: CooperativeWeek keeps it, and best_combined_diff never falls.
@@ -49,7 +49,7 @@ class Refreshed(NamedTuple):
 class Reached(NamedTuple):
     """A milestone of a cooperative. `value` is the length of a streak that began in `week`, or a class of ranks.
 
-    `week` is a Monday: for a streak that of its first week, for a class of ranks that of the week it was entered in.
+    `week` is the Monday of the streak's first week, or of the week in which the class of ranks was entered.
     """
 
     value: int
@@ -154,12 +154,15 @@ def _refresh_batch(*, now: datetime, today: date, week: date, first: int, last: 
 
 
 def _reached_by_streaks(longer_streaks: Iterable[Sequence[int]], week: date) -> dict[int, Reached]:
-    """{cooperative: milestone} of [id, weeks before, weeks now, weeks of the streak that ended before `week`]."""
+    """{cooperative id: milestone}, for the streaks that have passed one.
+
+    Each of `longer_streaks` is [id, weeks before, weeks now, weeks of the streak that ended before `week`].
+    """
     reached = {}
     for pk, before, after, ended_weeks in longer_streaks:
         milestone = _milestone_between(before, after)
         if milestone is not None:
-            # With the streak's first week, a streak that late shares mend on Monday is not announced a second time.
+            # The cause names the streak's first week: if late shares mend a streak on Monday, it is the same cause.
             reached[pk] = Reached(milestone, week - ended_weeks * WEEK)
     return reached
 

@@ -12,12 +12,13 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from bitcoingame.core.redis import ANSWER_SECONDS, async_options, request_redis
 
-# For the process that listens: the layer itself connects again a second after a failure. Senders do not wait so long.
+# How long the listening process waits for a connection; a second after a failure the layer connects again. Senders wait
+# ANSWER_SECONDS only.
 CONNECT_SECONDS = 2.0
 
 
 class ImpatientChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channels_redis brings no types
-    """channels_redis' layer, with the bounds that requests have: 200 ms for Redis to take a message, and its rest.
+    """channels_redis' layer with the bounds of the request path: 200 ms for a message, and none while Redis rests.
 
     `send` and `group_send` raise RedisUnavailable when Redis is down, hangs or rests. A message reaches each member of
     the group once or, if the member has no connection to Redis at that moment, not at all.

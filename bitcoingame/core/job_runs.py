@@ -95,7 +95,7 @@ def next_due(job: Job, run: JobRun) -> datetime:
 
 
 def job_status() -> dict[str, JobStatus]:
-    """For each job that ever was on the timetable by name, how its last runs went."""
+    """{name: how the last runs went} for each job that is, or ever was, on the timetable."""
     return {
         run.name: JobStatus(run.last_started_at, run.last_succeeded_at, run.last_error)
         for run in JobRun.objects.order_by("name")

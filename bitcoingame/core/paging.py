@@ -14,7 +14,7 @@ class Page(NamedTuple):
 
     @property
     def window(self) -> slice:
-        """Where this page's rows stand in the whole list."""
+        """The places of this page's rows in the whole list."""
         start = (self.page - 1) * self.per_page
         return slice(start, start + self.per_page)
 

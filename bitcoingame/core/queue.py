@@ -33,4 +33,4 @@ def _enqueue(path: str, arguments: tuple[Any, ...], seconds: int) -> None:
     try:
         request_redis().run(put)
     except (RedisUnavailable, RedisError) as error:
-        logger.warning("%s is left to its sweep: %s", path, error)
+        logger.warning("%s could not be queued and is left to the timetable: %s", path, error)

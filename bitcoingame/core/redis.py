@@ -27,14 +27,15 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 0.2
 REST_SECONDS = 1.0
-# After a rest one caller tries Redis, and for this long the others do without: looking up a name can take that long.
+# After a rest one caller tries Redis. The others skip it until that call ends, but no longer than this. A look-up of a
+# host's name can take that long.
 TRIAL_SECONDS = 10.0
 
 _GONE = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
 def connect(url: str, *, seconds: float) -> Redis:
-    """A client that waits so long at most for a connection and for an answer, and never tries again by itself."""
+    """A client that waits at most `seconds` for a connection, and as long for each answer. It never retries."""
     return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **_impatience(seconds))
 
 
@@ -107,7 +108,7 @@ class ImpatientRedis:
         return self._rests_until > time.monotonic()
 
     def _may_try(self) -> bool:
-        """True for all threads while Redis is well; after a rest, for the one thread that finds out if it is back."""
+        """True for all threads while Redis is well. After a rest, True for one thread only, which tries Redis."""
         if not self._rests_until:
             return True
         with self._door:

@@ -112,7 +112,7 @@ class Consumer:
     def _handle_news(self) -> None:
         """Handles new entries. A thread reads the next ones while PostgreSQL works on these.
 
-        Nothing is read ahead of a take-over, because it would find those entries pending and handle them as well.
+        Nothing is read ahead if a take-over is next: it would find those entries pending and handle them as well.
         """
         batches = self._ahead.result() if self._ahead else self._read()
         goes_on = batches and not self._stopping.is_set() and not self._is_time_for("take over")

@@ -35,7 +35,7 @@ class Pending(NamedTuple):
 
 
 def connect(url: str) -> Redis:
-    """A client that waits ANSWER_SECONDS at most for its server and never tries again by itself."""
+    """A client that waits at most ANSWER_SECONDS for an answer and never retries. The consumer makes no other kind."""
     return redis.connect(url, seconds=ANSWER_SECONDS)
 
 

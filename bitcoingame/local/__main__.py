@@ -16,7 +16,7 @@ from bitcoingame.local.keeper import open_lock, try_lock
 from bitcoingame.local.servers import ServerFailed
 from bitcoingame.start import load_settings
 
-_PORT_SECONDS = 2.0  # what a killed predecessor's web process may take to let go of the port
+_PORT_SECONDS = 2.0  # the web process of a `make run` that was killed may hold the port this long
 
 
 def main() -> None:

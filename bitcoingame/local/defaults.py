@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.exceptions import ImproperlyConfigured
 
-# Where the package stands, be it as a link: tests give the code other data that way.
+# The directory of the package. If that is a link, the link's directory: tests give the code other data that way.
 CHECKOUT = Path(__file__).absolute().parents[2].resolve()
 LOCAL = CHECKOUT / ".local"
 DEVELOPMENT_HOME = LOCAL / "dev"
@@ -81,7 +81,7 @@ def _kept(path: Path, generate: Callable[[], str]) -> str:
 
 
 def _create(path: Path, content: str) -> None:
-    """Create the file whole, unless another process was first."""
+    """Create the file with all its content in one step, or do nothing if another process was first."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(descriptor, "w") as file:
@@ -95,7 +95,7 @@ def _create(path: Path, content: str) -> None:
 
 
 def give_to_owner_of_checkout(path: Path) -> None:
-    """What root makes in somebody's checkout must not lock them out of it."""
+    """If root made the file, give it to the owner of the checkout, who could not use it otherwise."""
     if os.geteuid() == 0:
         owner = CHECKOUT.stat()
         os.chown(path, owner.st_uid, owner.st_gid)

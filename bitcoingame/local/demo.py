@@ -30,7 +30,7 @@ TITLES = ["Hash Novice", "Hash Apprentice", "Block Hunter", "Difficulty Master"]
 
 
 def load_demo() -> str | None:
-    """Fills an empty database and returns the password of the staff account `admin`; None where there are users."""
+    """Fills an empty database and returns the password of the staff account `admin`; None if there are users."""
     if User.objects.exists():
         return None
     password = get_random_string(20)
@@ -42,7 +42,7 @@ def load_demo() -> str | None:
 
 
 def make_miners(random: Random) -> list[User]:
-    """Some 50 of them, each with machines, days of shares and a game state; every eighth keeps to themselves."""
+    """Creates some 50 miners, each with machines, days of shares and a game state. Every eighth of them is private."""
     count = LONERS + sum(size for _, _, size in COOPERATIVES)
     names = NAMES.split()
     users = User.objects.bulk_create(

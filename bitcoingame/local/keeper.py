@@ -1,8 +1,8 @@
 """Embedded servers that run for as long as anybody uses them.
 
-A user holds a shared lock on the server's file of users; the kernel takes the lock back, whichever way the user ends.
-Each server has a keeper: a process that starts the server, starts it again when it dies, and stops it as soon as it
-gets the lock for itself. A keeper that is killed takes its server along, the kernel sees to that.
+A process that uses a server holds a shared lock on the server's file of users. The kernel frees the lock when the
+process ends, even if it is killed. Each server has a keeper: a process that starts the server, starts it again when it
+dies, and stops it as soon as it gets the lock for itself. If a keeper is killed, the kernel ends its server too.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class Use:
         self.keeper: subprocess.Popen[bytes] | None = None
 
     def begin(self) -> None:
-        """Count as a user, and see that there is a keeper; waits while the server is being stopped."""
+        """Count as a user and start a keeper if there is none. Waits while the server is being stopped."""
         self.users = open_lock(_file(self.server, "users"))
         fcntl.flock(self.users, fcntl.LOCK_SH)
         self._ensure_keeper()
@@ -60,7 +60,7 @@ class Use:
         return news
 
     def end(self) -> bool:
-        """Count no more; the last user waits for the server's end. Returns whether others still use it."""
+        """Stop counting as a user. The last user waits for the server's end. Returns whether others still use it."""
         if self.users is None:
             return False
         with self.users, open_lock(_file(self.server, "leaving")) as leaving:
@@ -71,7 +71,7 @@ class Use:
         return not is_last
 
     def _ensure_keeper(self) -> bool:
-        """Start a keeper unless one lives, and say whether that was so. It inherits the lock we take here."""
+        """Start a keeper unless one lives; returns whether it did. The keeper inherits the lock that is taken here."""
         with open_lock(_file(self.server, "keeper")) as lock:
             if not try_lock(lock):
                 return False
@@ -113,12 +113,12 @@ class Use:
 
 
 def uses_of_embedded_servers() -> list[Use]:
-    """A use of each server that the environment names no other for."""
+    """A use of each embedded server, except those that the environment replaces."""
     return [Use(variable) for variable in SERVERS if not os.environ.get(variable, "").strip()]
 
 
 def begin_all(uses: list[Use]) -> None:
-    """Return once the servers answer, which start side by side. Raises ServerFailed."""
+    """Start the servers side by side; returns once all of them answer. Raises ServerFailed."""
     for use in uses:
         use.begin()
     while not all(use.is_ready() for use in uses):
@@ -133,7 +133,7 @@ def end_all(uses: list[Use]) -> bool:
 
 @contextlib.contextmanager
 def embedded_servers() -> Iterator[None]:
-    """The embedded servers run inside the block; failing that the process ends with a sentence."""
+    """The embedded servers run inside the block. If they cannot, the process ends with one sentence."""
     uses = uses_of_embedded_servers()
     try:
         begin_all(uses)
@@ -157,7 +157,7 @@ def open_lock(path: Path) -> IO[str]:
 
 
 def try_lock(file: IO[str]) -> bool:
-    """Get the lock for ourselves, if nobody else has it or shares it."""
+    """Take the exclusive lock if no other process holds or shares it; returns whether it did. It never waits."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -175,7 +175,7 @@ def _state(server: Server) -> str:
 
 
 def main(variable: str, lock: int) -> None:
-    """The keeper's own process: the variable its server stands for, and the descriptor of the lock it inherited."""
+    """The keeper's process. `variable` names its server in SERVERS; `lock` is the descriptor of its inherited lock."""
     server = SERVERS[variable](DEVELOPMENT_HOME, keeps_data=True)
     asked_to_end: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: asked_to_end.append(number))
@@ -214,7 +214,7 @@ def _write_state(lock: int, word: str) -> None:
 
 
 def _revive(server: Server) -> None:
-    """Start the server again if it has died, not at once because it may die each time."""
+    """If the server has died, start it again after a pause, because it may die each time."""
     if server.is_running:
         return
     time.sleep(_RESTART_AFTER_SECONDS)

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, by util-linux's setpriv, and what is left of those that did not."""
+"""Starts child processes that end with their parent (util-linux's setpriv), and ends those that outlived theirs."""
 
 import contextlib
 import functools
@@ -28,10 +28,9 @@ _REACH_OF_ROOT = [
 
 
 def dying_with_parent(number: signal.Signals, *options: str) -> list[str]:
-    """Words to put before a command: the kernel sends it the signal when the thread that starts it ends.
+    """Words to put before a command, so that the kernel sends it the signal when the thread that starts it ends.
 
-    The shell looks whether the parent died before the kernel was asked. Without setpriv, which only Linux has, there
-    are no such words.
+    The shell starts nothing if the parent died before setpriv ran. Empty without util-linux's setpriv.
     """
     if not _has_setpriv():
         return []
@@ -39,9 +38,9 @@ def dying_with_parent(number: signal.Signals, *options: str) -> list[str]:
 
 
 def service_user() -> pwd.struct_passwd | None:
-    """The user the embedded servers run as when we are root, which PostgreSQL refuses to be; None means as ourselves.
+    """The user that the embedded servers run as if we are root, because PostgreSQL refuses to run as root.
 
-    In somebody's checkout it is that somebody, so that they can go on without root.
+    It is the owner of the checkout, who can then go on without root, or else nobody. None if we are not root.
     """
     if os.geteuid() != 0:
         return None
@@ -60,7 +59,7 @@ def spawn(
     user: pwd.struct_passwd | None,
     on_orphaned: signal.Signals,
 ) -> subprocess.Popen[bytes]:
-    """Start a server in its own session, deaf to the terminal's Ctrl-C, as the user given."""
+    """Start a server as the given user, in a session of its own, so that the terminal's Ctrl-C does not reach it."""
     options = _options_for(user, command[0], directory) if user else []
     return subprocess.Popen(
         [*dying_with_parent(on_orphaned, *options), *command],
@@ -74,7 +73,7 @@ def spawn(
 
 
 def end_orphans(program: str, directory: Path, number: signal.Signals) -> None:
-    """End the program's processes that a killed parent left in the directory, gently first."""
+    """End the program's processes that a killed parent left in the directory: by `number`, then by SIGKILL."""
     found = functools.partial(_find, lambda pid: _is(pid, program, directory))
     for attempt in (number, signal.SIGKILL):
         deadline = time.monotonic() + _END_SECONDS

@@ -16,7 +16,8 @@ from bitcoingame.local.servers import SERVERS, Server, Valkey, remove_home
 
 _TESTS = LOCAL / "test"
 _HOME = _TESTS / str(os.getpid())
-_MARK = "TESTS_EMBEDDED"  # tells pytest-xdist's processes which addresses were the user's and which their parent's
+# Tells pytest-xdist's processes which addresses their parent has set, and not the user.
+_MARK = "TESTS_EMBEDDED"
 
 _embedded = [
     variable for variable in SERVERS if not os.environ.get(variable) or variable in os.environ.get(_MARK, "").split()
@@ -24,7 +25,7 @@ _embedded = [
 _running: dict[str, Server] = {}
 _lock: list[IO[str]] = []
 
-# Before pytest-django loads the settings, hence at import.
+# At import, because pytest-django loads the settings soon after.
 os.environ.setdefault("ENVIRONMENT", "development")
 os.environ[_MARK] = " ".join(_embedded)
 for _variable, _url in (("DATABASE_URL", database_url(_HOME)), ("REDIS_URL", redis_url(_HOME))):

@@ -1,4 +1,4 @@
-"""A line for each request, for the developer at the terminal."""
+"""Logs a line for each request, which the developer reads in the terminal of `make run`."""
 
 import logging
 import re

@@ -61,7 +61,7 @@ class Server(ABC):
         self._wait_until_it_answers()
 
     def stop(self) -> None:
-        """End the server in good order, or by force when it does not react in time."""
+        """Ask the server to end, and kill it if it does not end in time."""
         if self.is_running:
             self._signal(signal.SIGCONT)
             self._signal(self.gentle_signal)
@@ -101,7 +101,7 @@ class Server(ABC):
         self._make_private(socket_directory(self.home))
 
     def _make_private(self, directory: Path) -> None:
-        """A directory only the servers' user may enter; in /tmp somebody else may have put something there before."""
+        """Make a directory that only the servers' user may enter; refuse another user's, as may be found in /tmp."""
         owner = self.user.pw_uid if self.user else os.getuid()
         with contextlib.suppress(FileExistsError):
             directory.mkdir(mode=0o700)

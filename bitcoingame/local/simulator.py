@@ -29,7 +29,7 @@ TICK_SECONDS = 0.25
 MAX_PER_TICK = 5_000
 PAUSE_SECONDS = 1.0
 
-# One in so many shares brings this about as well.
+# Besides shares: one event of each of these sorts in so many shares.
 CONNECTION_EVERY = 150
 HASHRATE_EVERY = 40
 GAME_EVERY = 120

@@ -1,8 +1,8 @@
 """`make run`: every process of the service on this machine, from one terminal.
 
-The programs are below; they start once the embedded servers answer. Each is started again when it ends by itself. A
-signal ends them in reverse order of need: web first, the embedded servers last. A supervisor that is killed takes its
-programs along, the kernel sees to that.
+PROGRAMS lists them. They start once the embedded servers answer. Each is started again when it ends by itself. A signal
+ends web first, then the others, and the embedded servers last. If the supervisor is killed, the kernel ends its
+programs too.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ MAX_PAUSE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Program:
-    """Python's arguments, and those it is given besides: here, where it should be quiet, or alone under a debugger."""
+    """`arguments` follow `python`. `here` are added under `make run`, `alone` if it runs by itself in a terminal."""
 
     name: str
     arguments: tuple[str, ...]
@@ -129,7 +129,7 @@ class Supervisor:
         await self._prepare()
         for program in programs():
             self._background(self._run_for_ever(program))
-            if program.name == "web":  # the others start after it, lest they slow it down
+            if program.name == "web":  # the others start after it, because they would slow its start down
                 await self._wait_until_ready()
         self._welcome()
 
@@ -280,7 +280,7 @@ async def _print_output(program: Program, process: asyncio.subprocess.Process) -
 
 
 def say(text: str) -> None:
-    """Print at once; a reader who went away must not keep us from stopping in good order."""
+    """Print at once. A closed terminal is no error, because we still have to stop the programs in good order."""
     try:
         print(text, flush=True)
     except OSError:

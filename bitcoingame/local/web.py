@@ -1,7 +1,8 @@
 """`make run`'s web process: REST and WebSocket on one port, a line in the log for each request.
 
-The supervisor hands down its listening socket, which it keeps open, so that the port stays ours while this process is
-started again. Without an argument it listens on PORT itself: `python -m bitcoingame.local.web`, for a debugger.
+Its argument is the descriptor of the supervisor's listening socket. The supervisor keeps the socket open, so the port
+stays ours while this process is started again. Without an argument, for a debugger, the process listens on PORT itself:
+`python -m bitcoingame.local.web`.
 """
 
 import contextlib
@@ -36,7 +37,7 @@ def main() -> None:
 
 
 def log_requests() -> None:
-    """Have each request logged, but those for the probes and for static files."""
+    """Log each request except probes and static files."""
     from django.conf import settings
 
     place = settings.MIDDLEWARE.index(_LAST_UNLOGGED) + 1

@@ -15,7 +15,7 @@ from bitcoingame.schedule import TIMETABLE
 
 KEPT_SECONDS = 30
 DAYS = 30
-# A job that is later than this has no worker, or fails again and again.
+# If a job is later than this, no worker runs or the job fails each time.
 LATE = timedelta(minutes=5)
 
 _COUNTS = """

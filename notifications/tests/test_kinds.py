@@ -1,4 +1,4 @@
-"""The catalogue equals the specification's, and its texts say what happened."""
+"""The catalogue equals the product's list (SPECIFIED), and its texts say what happened."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -10,7 +10,7 @@ from notifications.models import TYPES
 from notifications.preferences import default_preferences, should_deliver
 from profiles.models import NotificationPreferences
 
-# type, subtype, title, preference, e-mail, page: section 4.
+# The product's list: type, subtype, title, preference, e-mail, page.
 SPECIFIED = """
 mining       personal_best             New Best Difficulty!         personal_best             mail /mining/difficulty
 mining       worker_online             Worker Online                -                         -    /mining/workers

@@ -1,4 +1,4 @@
-"""The WebSocket as its clients meet it (spec section 9), served by a real uvicorn."""
+"""The WebSocket as its clients meet it, served by a real uvicorn."""
 
 import asyncio
 import threading

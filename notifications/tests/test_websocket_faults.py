@@ -1,4 +1,4 @@
-"""The promise of section 4 under faults: each tab receives what was committed, once and in order."""
+"""Under faults, each tab receives what was committed, once and in order."""
 
 import asyncio
 import random

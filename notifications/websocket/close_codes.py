@@ -1,4 +1,4 @@
-"""Why the server closes a socket, and what the client should do then: the one list of both (spec section 9).
+"""Why the server closes a socket, and what the client should do then: the one list of both.
 
 Besides these the server library itself sends 1009 for a frame beyond what it reads at all, 1002 and 1007 for bytes
 that are not the protocol (a client does as for 4400), and 1011 when nothing answers its pings (reconnect).

@@ -1,4 +1,4 @@
-"""The WebSocket's protocol: who may connect, what clients may ask, what the server answers (spec section 9).
+"""The WebSocket's protocol: who may connect, what clients may ask, what the server answers.
 
 Published messages do not pass through here: the hub hands them to the socket directly.
 """

@@ -31,9 +31,9 @@ def encode(frame: Any) -> bytes:
 
 
 class Socket:
-    """`seq` is the last notification queued for it. None means that its start is not known: it then gets none.
+    """`seq` is the last notification queued for it. While it is None, the socket gets no notifications.
 
-    Other published messages reach it from its hello on.
+    Other published messages reach the socket as soon as its hello is queued.
     """
 
     __slots__ = (

@@ -22,7 +22,8 @@ MAX_CONNECTIONS = 3
 QUERY_SECONDS = 5.0
 # A caller that waits longer for a connection asks again, and each new request makes the pool try to connect.
 WAIT_SECONDS = 1.0
-# The pool doubles its pauses until it gives up. Without a limit it would pause after an outage as long as that took.
+# The pool doubles its pauses between attempts until it gives up. Without this limit a long outage would be followed by
+# a pause of the same length.
 GIVE_UP_SECONDS = 0.5
 ROWS_PER_USER = 100
 
@@ -164,7 +165,11 @@ class Tables:
 
 
 async def _refuse_a_closed_one(conn: AsyncConnection[TupleRow]) -> None:
-    """Needs no round trip, which the pool's own check does: an idle server says nothing unless it has closed."""
+    """Raises OperationalError if PostgreSQL has closed the connection.
+
+    An idle server sends nothing unless it closes, so it is enough to look whether there is something to read. The
+    pool's own check would need a round trip.
+    """
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     if poll.poll(0):

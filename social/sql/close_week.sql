@@ -14,7 +14,7 @@ WITH team AS (
     WHERE member.cooperative_id BETWEEN %(first)s AND %(last)s AND member.joined_at < %(ends_at)s
     GROUP BY member.cooperative_id
 ), fresh AS MATERIALIZED (
-    -- What the week says now, and whether that is new.
+    -- The streak and the best that follow from all shares of the week, and whether they differ from what is stored.
     SELECT cooperative.id, greatest(cooperative.best_combined_diff, team.best) AS best,
            coalesce(week_before.streak, 0) + 1 AS streak,
            (coalesce(team.shares, 0) > 0 OR this_week.week IS NOT NULL)

@@ -1,4 +1,4 @@
--- How many cooperatives are active, in 16 rows whose sum it is, so that founders do not queue for one row.
+-- Counts the active cooperatives. The count is the sum of 16 rows, so that founders do not queue up for one row.
 --
 -- CooperativeTotal in social/models.py is the table. social/selectors.py reads the sum as the list's total.
 

@@ -7,7 +7,7 @@
 -- The answer is one row (cooperative id, class entered) for each cooperative whose members are to be notified.
 
 WITH place AS MATERIALIZED (
-    -- The smallest class that each of the best %(last_class)s is in, if it is smaller than the week has seen.
+    -- For each of the best %(last_class)s, the smallest class it is in, if it was in no class as small this week.
     SELECT cooperative.id, rank_class.entered
     FROM cooperatives cooperative
     CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
-"""PostgreSQL's advisory locks: agreements between processes about what is no row.
+"""PostgreSQL's advisory locks, for what is not a row of a table: a job's run, a turn, a name.
 
 Keys never change: while a new version is rolled out, its processes and the old ones must exclude each other.
 """
@@ -36,9 +36,9 @@ def numbered_key(group: int, number: int) -> LockKey:
 
 @contextmanager
 def try_lock(key: LockKey) -> Iterator[bool]:
-    """Whether the lock is ours until the block ends. It never waits.
+    """Takes the lock if it is free, and yields whether it did. It never waits. The end of the block unlocks.
 
-    The connection holds the lock, whatever its transactions do; PostgreSQL lets go of it when the connection ends.
+    The connection holds the lock across its transactions. PostgreSQL frees it when the connection ends.
     """
     [(is_ours,)] = fetch(f"SELECT pg_try_advisory_lock({key.arguments})", key.values)
     try:
@@ -49,7 +49,7 @@ def try_lock(key: LockKey) -> Iterator[bool]:
 
 
 def _let_go(key: LockKey) -> None:
-    """Where PostgreSQL cannot be asked, the connection is closed: its end gives the lock back."""
+    """If PostgreSQL cannot be asked to unlock, closes the connection, because its end frees the lock."""
     if connection.connection is None:
         return
     try:

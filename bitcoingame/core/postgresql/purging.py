@@ -1,4 +1,4 @@
-"""Deleting what is old, a batch at a time: each statement is short, and nothing waits for it."""
+"""Deletes old rows in batches. Each statement is short, so that nothing waits long for it."""
 
 from datetime import datetime
 

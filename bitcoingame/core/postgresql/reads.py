@@ -1,4 +1,4 @@
-"""Reads written by hand, for the few pages that everybody asks for."""
+"""Reads written by hand for the few pages that every visitor opens."""
 
 from typing import Any, cast
 

@@ -105,7 +105,7 @@ class ActingAdmin(ReadOnlyAdmin):
         }
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Refuses ticks that are not ids, on which Django's own method fails."""
+        """Refuses ticks that are not ids. Django's own method would fail with an error of the server."""
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if not _IDS.fullmatch(",".join(ticked)):
             messages.error(request, "Choose among the rows of the list.")

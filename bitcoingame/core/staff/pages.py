@@ -1,4 +1,4 @@
-"""What the admin's pages share: they only read, their lists stay fast over millions of rows, links, sections."""
+"""What the admin's pages share: read-only pages, lists that stay fast over millions of rows, links, sections."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -63,7 +63,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold brings no types
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Only what the page's own filters ask: an address typed by hand could search any column by any pattern."""
+        """Allows only the page's own filters. Otherwise a URL typed by hand could search any column by any pattern."""
         return "\x00" not in value and any(
             lookup == parameter or (not is_ours and lookup in {f"{parameter}__{name}" for name in FILTER_LOOKUPS})
             for parameter, is_ours in map(_parameter_of, self.get_list_filter(request))
