@@ -3,7 +3,7 @@
 _PREFIX = "Miner-"
 _LENGTH = 8
 
-SHOWN_NAME = f"coalesce(display_name, '{_PREFIX}' || left(btc_address, {_LENGTH}))"
+SHOWN_NAME = f"coalesce(nullif(display_name, ''), '{_PREFIX}' || left(btc_address, {_LENGTH}))"
 """`shown_name` in SQL, over a row of `users` that has an address."""
 
 

@@ -16,7 +16,8 @@ BASE58 = "1F3sAm6ZtwLAUnj7d38pGFxtP3RVEvtsbV"
 
 
 @pytest.mark.parametrize(
-    ("display_name", "expected"), [("Satoshi", "Satoshi"), (None, "Miner-bc1q9vza"), ("Miner-", "Miner-")]
+    ("display_name", "expected"),
+    [("Satoshi", "Satoshi"), (None, "Miner-bc1q9vza"), ("", "Miner-bc1q9vza"), ("Miner-", "Miner-")],
 )
 def test_a_miner_has_one_name(display_name, expected):
     user = make_user(display_name, btc_address=BECH32)
