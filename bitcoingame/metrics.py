@@ -12,7 +12,7 @@ from bitcoingame.core.job_runs import job_status
 from bitcoingame.core.redis import RedisUnavailable
 from bitcoingame.events.status import ConsumerStatus, consumer_status
 from bitcoingame.models import OutgoingEvent, SetAsideEvent
-from notifications.models import Broadcast, EmailDelivery
+from notifications.models import Broadcast, EmailConfirmation, EmailDelivery, OutgoingEmail
 from notifications.websocket.hub import hub_statuses
 
 
@@ -41,12 +41,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def _open_work() -> Iterator[Metric]:
     waiting = SetAsideEvent.objects.filter(state=SetAsideEvent.State.WAITING)
-    mails = EmailDelivery.objects.filter(state__in=[EmailDelivery.State.DUE, EmailDelivery.State.SENDING])
+    is_open = {"state__in": [OutgoingEmail.State.DUE, OutgoingEmail.State.SENDING]}
+    confirmations = EmailConfirmation.objects.filter(**is_open)
     for name, what, rows in (
         ("set_aside_events", "Events waiting for staff.", waiting),
         ("outgoing_events", "Events not yet in social:events.", OutgoingEvent.objects.filter(sent_at__isnull=True)),
         ("open_broadcasts", "Announcements not yet at everyone.", Broadcast.objects.filter(finished_at__isnull=True)),
-        ("open_emails", "E-mails due or being sent.", mails),
+        ("open_emails", "E-mails due or being sent.", EmailDelivery.objects.filter(**is_open)),
+        ("open_confirmations", "E-mails due or being sent that ask to confirm.", confirmations),
     ):
         yield GaugeMetricFamily(f"social_{name}", what, value=rows.count())
 

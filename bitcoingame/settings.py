@@ -1,5 +1,6 @@
 """The one settings file. Every value an operator may set comes from the environment; README.md lists them."""
 
+import re
 import sys
 from datetime import timedelta
 from importlib.util import find_spec
@@ -171,12 +172,16 @@ ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", default=15 * 60, mini
 REFRESH_TOKEN_SECONDS = env.integer("REFRESH_TOKEN_SECONDS", default=30 * 24 * 3600, minimum=3600)
 
 ON_FIRST_SIGN_IN = "notifications.services.welcome"
+ON_EMAIL_GIVEN = "notifications.email.consent.ask_for_confirmation"
 
 # Limits, each "attempts per hour"; development is generous so that a tour or a load test is not refused.
 _generous = 100 if DEVELOPMENT else 1
 INVITE_GUESSES_PER_ACCOUNT = env.integer("INVITE_GUESSES_PER_ACCOUNT", default=10 * _generous, minimum=1)
 INVITE_GUESSES_PER_ADDRESS = env.integer("INVITE_GUESSES_PER_ADDRESS", default=100 * _generous, minimum=1)
 SIGN_INS_PER_ADDRESS = env.integer("SIGN_INS_PER_ADDRESS", default=300 * _generous, minimum=1)
+CONFIRMATIONS_PER_ACCOUNT = env.integer("CONFIRMATIONS_PER_ACCOUNT", default=3 * _generous, minimum=1)
+CONFIRMATIONS_PER_MAILBOX = env.integer("CONFIRMATIONS_PER_MAILBOX", default=3 * _generous, minimum=1)
+CONFIRMATIONS_PER_ADDRESS = env.integer("CONFIRMATIONS_PER_ADDRESS", default=30 * _generous, minimum=1)
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", default=64 * 1024, minimum=1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
@@ -241,6 +246,12 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "The Bitcoin Game <notifications@the
 ANYMAIL: dict[str, Any] = {"REQUESTS_TIMEOUT": EMAIL_TIMEOUT}
 if EMAIL_SERVICE == "sendgrid":
     ANYMAIL["SENDGRID_API_KEY"] = env.text("SENDGRID_API_KEY")
+    # The public key of SendGrid's signed event webhook, base64 without PEM's frame.
+    ANYMAIL["SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"] = env.text("SENDGRID_WEBHOOK_KEY", "")
+# With it, or with SendGrid's key, the service reports bounces and complaints (notifications/email/tracking.py).
+ANYMAIL["WEBHOOK_SECRET"] = env.text("EMAIL_WEBHOOK_SECRET", "")
+if ANYMAIL["WEBHOOK_SECRET"] and not re.fullmatch(r"[^:\s]+:\S{32,}", ANYMAIL["WEBHOOK_SECRET"]):
+    raise ImproperlyConfigured("EMAIL_WEBHOOK_SECRET must be name:password, with a password of at least 32 characters.")
 if EMAIL_SERVICE == "ses" and find_spec("boto3") is None:
     raise ImproperlyConfigured("EMAIL_SERVICE=ses needs the package boto3; without it, use smtp with SES's endpoint.")
 

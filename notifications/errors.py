@@ -1,6 +1,6 @@
 """Refusals of requests, and mistakes of calling code. A mistake ends in a log, never in an answer."""
 
-from bitcoingame.core.errors import DomainError, NotFound
+from bitcoingame.core.errors import DomainError, NotFound, NotSignedIn
 
 
 class NotificationNotFound(NotFound):
@@ -11,6 +11,54 @@ class NotificationNotFound(NotFound):
 class InvalidUnsubscribeToken(DomainError):
     code = "invalid_token"
     detail = "This link to unsubscribe is not valid."
+
+
+class InvalidConfirmationToken(DomainError):
+    code = "invalid_token"
+    detail = "This link to confirm an e-mail address is not valid."
+
+
+class ConfirmationGone(DomainError):
+    """The link was ours and works no more."""
+
+    status = 410
+
+
+class ConfirmationExpired(ConfirmationGone):
+    code = "confirmation_expired"
+    detail = "This link has expired. Ask for a new one in your settings."
+
+
+class ConfirmationUsed(ConfirmationGone):
+    code = "confirmation_used"
+    detail = "This link has been used already."
+
+
+class ConfirmationSuperseded(ConfirmationGone):
+    """The user asked for a newer link, or changed the address."""
+
+    code = "confirmation_superseded"
+    detail = "This link is no longer valid, because a newer one was asked for or the address was changed."
+
+
+class NoEmailGiven(DomainError):
+    code = "no_email"
+    detail = "There is no e-mail address in your settings."
+
+
+class EmailConfirmedAlready(DomainError):
+    code = "email_already_confirmed"
+    detail = "Your e-mail address is confirmed already."
+
+
+class InvalidWebhookSignature(NotSignedIn):
+    code = "invalid_signature"
+    detail = "The report is not signed by the e-mail service."
+
+
+class UnreadableReport(DomainError):
+    code = "invalid_input"
+    detail = "The report cannot be read."
 
 
 class NotificationMistake(ValueError):

@@ -1,5 +1,7 @@
 """Notifications, announcements, e-mails, and the counters that number each user's notifications."""
 
+from uuid import uuid4
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -126,8 +128,8 @@ class Broadcast(models.Model):
         return f"{self.title} ({self.users_done} of {self.users_total or '?'} users)"
 
 
-class EmailDelivery(models.Model):
-    """One notification's e-mail and how sending it went. It returns from SENDING to DUE only after a refusal."""
+class OutgoingEmail(models.Model):
+    """One e-mail and how sending it went. It returns from SENDING to DUE only after a refusal."""
 
     class State(models.TextChoices):
         DUE = "due"
@@ -137,7 +139,6 @@ class EmailDelivery(models.Model):
         FAILED = "failed", "refused for good"
         UNKNOWN = "unknown", "interrupted while sending"
 
-    notification = CascadingOneToOne(Notification, primary_key=True, related_name="email_delivery")
     state = models.CharField(max_length=8, choices=State.choices, default=State.DUE, db_default=State.DUE)
     attempts = models.SmallIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField(
@@ -145,6 +146,15 @@ class EmailDelivery(models.Model):
     )
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=256, null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class EmailDelivery(OutgoingEmail):
+    """One notification's e-mail."""
+
+    notification = CascadingOneToOne(Notification, primary_key=True, related_name="email_delivery")
 
     class Meta:
         db_table = "email_deliveries"
@@ -159,3 +169,30 @@ class EmailDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"e-mail of notification {self.notification_id}: {self.state}"
+
+
+class EmailConfirmation(OutgoingEmail):
+    """The newest e-mail that asks a user to confirm an address. Only its link works, and only once.
+
+    A new one takes the place of the one before, with a nonce of its own.
+    """
+
+    user = CascadingOneToOne(User, primary_key=True, related_name="email_confirmation")
+    address = models.EmailField()
+    nonce = models.UUIDField(default=uuid4)
+    asked_at = models.DateTimeField(db_default=Now())
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "email_confirmations"
+        verbose_name_plural = "e-mail confirmations"
+        indexes = [
+            models.Index(
+                fields=["due_at", "user"],
+                name="idx_email_confirmations_open",
+                condition=models.Q(state__in=["due", "sending"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"confirmation of user {self.user_id}: {self.state}"

@@ -13,7 +13,7 @@ def default_preferences() -> dict[str, Any]:
     return {
         wire_name(field.name): field.get_default()
         for field in NotificationPreferences._meta.concrete_fields
-        if not field.primary_key
+        if field.editable and not field.primary_key
     }
 
 

@@ -38,5 +38,5 @@ class UnreadCountOut(serializers.Serializer[Any]):
     unread_count = serializers.IntegerField()
 
 
-class UnsubscribeQuery(serializers.Serializer[Any]):
+class TokenQuery(serializers.Serializer[Any]):
     token = StrictCharField(max_length=128)

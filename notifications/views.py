@@ -1,4 +1,4 @@
-"""A user's own notifications over HTTP, and unsubscribing from e-mail."""
+"""A user's own notifications over HTTP, and the pages to which the links in e-mails lead."""
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
@@ -11,20 +11,23 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bitcoingame.core.api.pages import requested_page
+from bitcoingame.core.api.refusals import error_response
 from bitcoingame.core.api.schema import refusals
 from bitcoingame.core.api.serializers import DetailBody, parsed
+from bitcoingame.core.errors import DomainError
 from notifications import marking, selectors
-from notifications.email import messages
+from notifications.email import consent, links, tracking
+from notifications.errors import InvalidWebhookSignature
 from notifications.selectors import Filters
 from notifications.serializers import (
     NotificationListOut,
     NotificationOut,
     NotificationQuery,
+    TokenQuery,
     UnreadCountOut,
-    UnsubscribeQuery,
 )
-from profiles.services import switch_email_off
 from profiles.sign_in.bearer import UserRequest
+from profiles.throttles import spend_confirmation
 
 _PAGE_HEADERS = {
     "Cache-Control": "no-store",
@@ -64,8 +67,8 @@ class NotificationViewSet(viewsets.ViewSet):
         return Response({"unread_count": selectors.count_unread(user_id=request.user.pk)})
 
 
-class UnsubscribeView(APIView):
-    """The unsubscribe links in e-mails lead here. No sign-in is needed, because mail services post by themselves.
+class EmailLinkView(APIView):
+    """The links in e-mails lead to such a page. No sign-in is needed, because mail services and phones have none.
 
     GET only shows a page with a button, because programs that scan an e-mail follow its links too.
     """
@@ -73,28 +76,91 @@ class UnsubscribeView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(parameters=[UnsubscribeQuery], responses={(200, "text/html"): str, **refusals(400)})
+
+class UnsubscribeView(EmailLinkView):
+    @extend_schema(parameters=[TokenQuery], responses={(200, "text/html"): str, **refusals(400)})
     def get(self, request: Request) -> HttpResponse:
         """The page that asks."""
-        _unsubscriber(request)
-        return _page(is_done=False)
+        links.read_unsubscribe_token(_token(request))
+        return _page("Do you want no more e-mail from The Bitcoin Game?", button="Unsubscribe")
 
-    @extend_schema(parameters=[UnsubscribeQuery], request=None, responses={200: DetailBody, **refusals(400)})
+    @extend_schema(parameters=[TokenQuery], request=None, responses={200: DetailBody, **refusals(400)})
     def post(self, request: Request) -> HttpResponse:
-        """Get no more e-mail (RFC 8058); again is fine. A browser gets a page."""
-        switch_email_off(user_id=_unsubscriber(request))
-        if "text/html" in request.headers.get("Accept", ""):
-            return _page(is_done=True)
-        return Response({"detail": "You will get no more e-mail."})
+        """Get no more e-mail at the address that got the link (RFC 8058); again is fine. A browser gets a page."""
+        if consent.unsubscribe(_token(request)):
+            detail = "You will get no more e-mail."
+        else:
+            detail = "This address gets no e-mail from us any more."
+        return _page(detail) if _is_browser(request) else Response({"detail": detail})
 
 
-def _unsubscriber(request: Request) -> int:
-    return messages.read_unsubscribe_token(parsed(UnsubscribeQuery, request.query_params)["token"])
+class ConfirmEmailView(EmailLinkView):
+    @extend_schema(parameters=[TokenQuery], responses={(200, "text/html"): str, **refusals(400, 410)})
+    def get(self, request: Request) -> HttpResponse:
+        """The page that asks. To a browser, a page too says why a link does not work."""
+        try:
+            consent.check_confirmation(_token(request))
+        except DomainError as refusal:
+            return _refusal(request, refusal)
+        return _page("Do you want e-mail from The Bitcoin Game at this address?", button="Confirm")
+
+    @extend_schema(parameters=[TokenQuery], request=None, responses={200: DetailBody, **refusals(400, 410)})
+    def post(self, request: Request) -> HttpResponse:
+        """Confirm the address that got the link. A link works once, for 24 hours. A browser gets a page."""
+        try:
+            consent.confirm(_token(request))
+        except DomainError as refusal:
+            return _refusal(request, refusal)
+        detail = "Your e-mail address is confirmed."
+        return _page(detail) if _is_browser(request) else Response({"detail": detail})
 
 
-def _page(*, is_done: bool) -> HttpResponse:
-    page = render_to_string("notifications/unsubscribe.html", {"is_done": is_done})
-    return HttpResponse(page, headers=_PAGE_HEADERS)
+class EmailConfirmationView(APIView):
+    @extend_schema(request=None, responses={202: DetailBody, **refusals(400, 429)})
+    def post(self, request: UserRequest) -> Response:
+        """Send the link once more that confirms the address in one's settings. Links sent before stop working."""
+        spend_confirmation(request, consent.get_address_to_confirm(user_id=request.user.pk))
+        consent.ask_again(user_id=request.user.pk)
+        return Response({"detail": "An e-mail with a link is on its way."}, status=202)
+
+
+class EmailReportView(APIView):
+    """Where the e-mail service reports bounces and complaints, if it is configured to."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(exclude=True)
+    def post(self, request: Request, service: str) -> HttpResponse:
+        """One signed report, in the service's own format."""
+        try:
+            reports = tracking.read_reports(request._request, service)
+        except InvalidWebhookSignature as refusal:
+            answer = error_response(refusal)
+            # Amazon sends its password only when asked to.
+            answer.headers["WWW-Authenticate"] = 'Basic realm="reports"'
+            return answer
+        tracking.take_reports(reports)
+        return Response({"detail": "Taken."})
+
+
+def _token(request: Request) -> str:
+    return str(parsed(TokenQuery, request.query_params)["token"])
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _refusal(request: Request, refusal: DomainError) -> HttpResponse:
+    if not _is_browser(request):
+        raise refusal
+    return _page(refusal.detail, status=refusal.status)
+
+
+def _page(sentence: str, *, button: str = "", status: int = 200) -> HttpResponse:
+    page = render_to_string("notifications/email_page.html", {"sentence": sentence, "button": button})
+    return HttpResponse(page, status=status, headers=_PAGE_HEADERS)
 
 
 def _filters(request: UserRequest) -> Filters:

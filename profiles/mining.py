@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from bitcoingame.core.postgresql.statements import columns, execute, fetch, numbers, texts
 from bitcoingame.core.weeks import WEEK
+from profiles.models import Worker
 
 UserAndName = tuple[int, str]
 """A machine: the id of its user, and the name it gives the pool."""
@@ -312,3 +313,15 @@ def _streaks_of_week(statement: str, week: date, after: int, size: int) -> list[
 
 def _lock_states(user_ids: Iterable[int]) -> None:
     execute(_LOCK_STATES, [sorted(user_ids)])
+
+
+def is_silent(*, user_id: int, name: str, worker_id: int | None = None) -> bool:
+    """Whether a machine of which its owner was told that it is silent has still sent no share.
+
+    It is known by its id, or else by its name. A machine that was deleted by its id is not silent any more; one whose
+    name we do not know may be.
+    """
+    machines = Worker.objects.filter(user_id=user_id)
+    machine = machines.filter(pk=worker_id) if worker_id is not None else machines.filter(name=name)
+    found = machine.values_list("last_share_at", "told_silent_since").first()
+    return worker_id is None if found is None else found[0] == found[1]

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.indexes import OpClass
 from django.db import connections, models
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Lower, Now, Upper
 
 from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
 from profiles.names import shown_name
@@ -107,6 +107,20 @@ class StaffAccount(User):
         proxy = True
 
 
+class EmailState(models.TextChoices):
+    """Whether we mail to an address. Only a confirmed one is mailed; the last four say why e-mail is paused."""
+
+    UNCONFIRMED = "unconfirmed"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+PAUSED = (EmailState.REFUSED, EmailState.BOUNCED, EmailState.COMPLAINED, EmailState.UNSUBSCRIBED)
+
+
 class NotificationPreferences(models.Model):
     """Which kinds of notification a user wants, and by which ways they are sent."""
 
@@ -123,13 +137,39 @@ class NotificationPreferences(models.Model):
     browser_push = models.BooleanField(default=False, db_default=False)
     email_notifications = models.BooleanField(default=False, db_default=False)
     email = models.EmailField(null=True, blank=True)
+    # A trigger (profiles/sql/email_states.sql) makes a changed address unconfirmed, and keeps email_state_at.
+    email_state = models.CharField(
+        max_length=12,
+        choices=EmailState.choices,
+        default=EmailState.UNCONFIRMED,
+        db_default=EmailState.UNCONFIRMED,
+        editable=False,
+    )
+    email_state_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         db_table = "notification_preferences"
         verbose_name_plural = "notification preferences"
+        indexes = [
+            models.Index(Lower("email"), name="idx_preferences_email", condition=models.Q(email__isnull=False)),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(email_state__in=EmailState.values), name="email_state_is_one_of_the_six"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"preferences of user {self.user_id}"
+
+    @property
+    def is_email_confirmed(self) -> bool:
+        return self.email_state == EmailState.CONFIRMED
+
+    @property
+    def email_paused(self) -> str | None:
+        """The EmailState that pauses e-mail; None if it is not paused."""
+        return self.email_state if self.email_state in PAUSED else None
 
 
 class GameState(models.Model):

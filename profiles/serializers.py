@@ -6,7 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from bitcoingame.core.api.serializers import IdField, LineField, ReadSerializer, StrictBooleanField, StrictCharField
-from profiles.models import User
+from profiles.email_addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
+from profiles.email_addresses import BadEmail, clean_email
+from profiles.models import PAUSED, User
 
 NAME_LENGTH = 64
 
@@ -52,15 +54,27 @@ class ProfileStatsOut(ReadSerializer):
     badges = serializers.ListField(child=serializers.CharField(), help_text="Slugs, in the order earned.")
 
 
-class EmptyIsNullEmailField(serializers.EmailField):
-    """An emptied form field means no address."""
+class MailboxField(StrictCharField):
+    """An e-mail address we would mail to. No address is written as ""; null is taken for it too."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return super().get_attribute(instance) or ""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         return super().run_validation(None if data == "" else data)
 
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return clean_email(super().to_internal_value(data))
+        except BadEmail as error:
+            raise serializers.ValidationError(str(error)) from None
+
 
 class SectionSerializer(serializers.Serializer[Any]):
-    """One section of the settings. A key it does not have is refused: nothing is silently not saved."""
+    """One section of the settings. A key it does not have is refused: nothing is silently not saved.
+
+    What is read-only may be sent back, because dashboards send a whole section; it changes nothing.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
@@ -81,7 +95,19 @@ class NotificationSettings(SectionSerializer):
     inApp = StrictBooleanField(source="in_app")
     browserPush = StrictBooleanField(source="browser_push")
     emailNotifications = StrictBooleanField(source="email_notifications")
-    email = EmptyIsNullEmailField(allow_null=True, max_length=254)
+    email = MailboxField(allow_null=True, max_length=MAX_EMAIL_LENGTH, help_text='"" is no address.')
+    emailConfirmed = serializers.BooleanField(
+        source="is_email_confirmed",
+        read_only=True,
+        help_text="Whether we mail to the address: only once its owner followed the link we sent.",
+    )
+    emailPaused = serializers.ChoiceField(
+        source="email_paused",
+        choices=PAUSED,
+        allow_null=True,
+        read_only=True,
+        help_text="Why nothing is mailed until the address is confirmed again; null if nothing is wrong.",
+    )
 
 
 class PrivacySettings(SectionSerializer):

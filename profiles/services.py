@@ -1,10 +1,23 @@
 """What users change about themselves."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Lower, Trunc
+from django.utils.module_loading import import_string
 
-from profiles.models import NotificationPreferences, User
+from profiles.models import EmailState, NotificationPreferences, User
+
+
+class ConfirmationNeeded(Exception):
+    """The change would send an e-mail that asks `address` to confirm, and the caller did not allow for one."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__("The change would send an e-mail.")
 
 
 def update_profile(*, user: User, **changes: Any) -> User:
@@ -15,15 +28,64 @@ def update_profile(*, user: User, **changes: Any) -> User:
     return user
 
 
-def switch_email_off(*, user_id: int) -> None:
-    """Ends the user's e-mails. Does nothing if they have ended already."""
-    NotificationPreferences.objects.filter(user_id=user_id, email_notifications=True).update(email_notifications=False)
-
-
 @transaction.atomic
-def update_settings(*, user: User, notifications: dict[str, Any], privacy: dict[str, Any]) -> None:
-    """Changes the preferences and privacy settings given as {field: value}. The others stay as they are."""
+def update_settings(
+    *, user: User, notifications: Mapping[str, Any], privacy: Mapping[str, Any], may_mail: bool = False
+) -> None:
+    """Changes the preferences and privacy settings given as {field: value}. The others stay as they are.
+
+    A new address is unconfirmed, and is asked by e-mail to confirm. So is the old one if e-mail is paused and the user
+    switches it on again. Raises ConfirmationNeeded, and changes nothing, unless the caller may cause that e-mail.
+    """
     if privacy:
         User.objects.filter(pk=user.pk).update(**privacy)
     if notifications:
+        before = lock_preferences(user_id=user.pk)
+        address = _address_to_ask(before, notifications)
+        if address and not may_mail:
+            raise ConfirmationNeeded(address)
         NotificationPreferences.objects.filter(user=user).update(**notifications)
+        if address:
+            # The setting names the function, because profiles may not import the packages above it.
+            import_string(settings.ON_EMAIL_GIVEN)(user_id=user.pk, address=address)
+
+
+def lock_preferences(*, user_id: int) -> NotificationPreferences:
+    """The user's preferences, locked until the end of the transaction. Raises NotificationPreferences.DoesNotExist."""
+    return NotificationPreferences.objects.select_for_update(no_key=True).get(pk=user_id)
+
+
+def confirm_email(*, user_id: int) -> None:
+    """Lets the user's present address be mailed. Call it after lock_preferences, so that it is the right address."""
+    NotificationPreferences.objects.filter(user_id=user_id).update(email_state=EmailState.CONFIRMED)
+
+
+def switch_email_off(*, user_id: int) -> None:
+    """Ends the user's e-mails until the address is confirmed again. A second call changes nothing."""
+    NotificationPreferences.objects.filter(user_id=user_id).update(
+        email_notifications=False, email_state=EmailState.UNSUBSCRIBED
+    )
+
+
+def pause_email(*, address: str, reason: EmailState, at: datetime) -> int:
+    """Pauses the e-mail of all users with this address, and returns how many.
+
+    Passes over those who gave or confirmed the address after `at`, and those who are paused already.
+    """
+    # The times that providers report have no fractions of seconds.
+    since = Trunc("email_state_at", "second")
+    return (
+        NotificationPreferences.objects.alias(lower_email=Lower("email"), since=since)
+        .filter(email__isnull=False, lower_email=address.lower())
+        .filter(email_state__in=[EmailState.UNCONFIRMED, EmailState.CONFIRMED])
+        .exclude(since__gt=at)
+        .update(email_state=reason)
+    )
+
+
+def _address_to_ask(before: NotificationPreferences, changes: Mapping[str, Any]) -> str | None:
+    address: str | None = changes.get("email", before.email)
+    if address != before.email:
+        return address
+    is_switched_on = changes.get("email_notifications", False) and not before.email_notifications
+    return address if is_switched_on and before.email_paused else None

@@ -1,5 +1,7 @@
 """Public profiles, and the pages where users see and change their own data."""
 
+from functools import partial
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -22,6 +24,7 @@ from profiles.serializers import (
     settings_of,
 )
 from profiles.sign_in.bearer import UserRequest
+from profiles.throttles import spend_confirmation
 
 
 class PublicProfileView(APIView):
@@ -72,15 +75,24 @@ class SettingsView(APIView):
         """One's notification preferences and privacy settings."""
         return self._answer(request)
 
-    @extend_schema(request=SettingsForm(partial=True), responses={200: SettingsForm, **refusals(400)})
+    @extend_schema(request=SettingsForm(partial=True), responses={200: SettingsForm, **refusals(400, 429)})
     def patch(self, request: UserRequest) -> Response:
-        """Change some settings; those left out stay."""
+        """Change some settings; those left out stay.
+
+        A new e-mail address is sent a link, and is mailed nothing else until its owner follows it.
+        """
         changes = parsed(SettingsForm, request.data, partial=True)
-        services.update_settings(
+        update = partial(
+            services.update_settings,
             user=request.user,
             notifications=changes.get("notifications", {}),
             privacy=changes.get("privacy", {}),
         )
+        try:
+            update()
+        except services.ConfirmationNeeded as needed:
+            spend_confirmation(request, needed.address)
+            update(may_mail=True)
         return self._answer(request)
 
     @staticmethod

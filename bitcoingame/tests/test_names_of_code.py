@@ -14,7 +14,8 @@ from bitcoingame.tests.strings_of_code import texts_of
 
 NO_PATHS = {
     "bitcoingame.write",  # an extension of ASGI's scope
-    "notifications.emails.unsubscribe",  # the salt of links already sent
+    "notifications.emails.unsubscribe",  # the salts of links already sent
+    "notifications.emails.confirm",
     "django.request",  # a logger
 }
 

@@ -4,7 +4,7 @@
 --   * A recipient is passed over if suspended, if the preferences say no, or if already notified of this cause.
 --   * seq counts each user's notifications 1, 2, 3 … in the order of commits, without a gap.
 --   * unread, stored_by_type and unread_by_type in notification_counters equal the rows of notifications.
---   * A kind that is mailed leaves an e-mail due for each user who wants e-mail.
+--   * A kind that is mailed leaves an e-mail due for each user who wants e-mail and confirmed an address.
 --
 -- Arguments: recipients[i] gets the text number text_numbers[i] of causes, titles, descriptions and details. kind_* are
 -- the same for all. kind_preference is the column of notification_preferences that switches the kind off; '' means that
@@ -103,7 +103,7 @@ BEGIN
     ), mailed AS (
         INSERT INTO email_deliveries (notification_id)
         SELECT stored.id FROM stored JOIN notification_preferences wish ON wish.user_id = stored.user_id
-        WHERE kind_is_mailed AND wish.email_notifications AND wish.email <> ''
+        WHERE kind_is_mailed AND wish.email_notifications AND wish.email_state = 'confirmed'
         RETURNING 1
     )
     SELECT array_agg(stored.id), array_agg(stored.user_id), array_agg(stored.seq), array_agg(stored.cause::text),

@@ -13,6 +13,12 @@ def prefer(user: User, **preferences: Any) -> None:
     NotificationPreferences.objects.filter(user=user).update(**preferences)
 
 
+def confirmed(user: User, address: str) -> None:
+    """The user wants e-mail, and confirmed this address."""
+    prefer(user, email_notifications=True, email=address)
+    prefer(user, email_state="confirmed")
+
+
 def tell(*users: User, kind: str = "worker_online", cause: str, variant: str = "", **values: Any) -> int:
     """Calls create_notification in a transaction of its own. The default kind says that bitaxe-1 mines again."""
     if kind == "worker_online":
