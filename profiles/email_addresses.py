@@ -29,11 +29,8 @@ def clean_email(text: str) -> str:
     """
     local_part, _, host = text.rpartition("@")
     address = f"{local_part}@{_clean_host(host)}"
-    if (
-        len(address) > MAX_LENGTH
-        or len(local_part) > MAX_LOCAL_PART
-        or not _UNWANTED_IN_LOCAL_PART.isdisjoint(local_part)
-    ):
+    is_too_long = len(address) > MAX_LENGTH or len(local_part) > MAX_LOCAL_PART
+    if is_too_long or not _UNWANTED_IN_LOCAL_PART.isdisjoint(local_part):
         raise BadEmail("Enter a valid email address.")
     try:
         validate_email(address)

@@ -1,18 +1,21 @@
 """E-mail: which notifications are mailed, what an e-mail says, that it is sent once, and how to unsubscribe."""
 
+import re
 import smtplib
+import time
 from datetime import timedelta
 from email import message_from_string
 from email.policy import default as modern
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused
+from anymail.exceptions import AnymailAPIError, AnymailInvalidAddress, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.signing import Signer
 from django.db import transaction
 from django.utils import timezone
+from django.utils.html import escape
 from django_rq import get_queue
 from rq import SimpleWorker
 
@@ -23,10 +26,12 @@ from notifications.email.links import unsubscribe_path
 from notifications.email.messages import DjangoEmailService, EmailRefused, EmailUncertain
 from notifications.jobs import resume_broadcasts, send_due_emails
 from notifications.models import EmailDelivery, Notification
+from notifications.reminders import tell_silent_workers
 from notifications.services import announce_to_everyone
 from notifications.tests.people import confirmed, prefer, tell
 from notifications.tests.smtp_server import running_mail_server
-from profiles.models import NotificationPreferences
+from profiles import mining
+from profiles.models import NotificationPreferences, Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -95,12 +100,133 @@ def test_values_are_escaped_in_html_and_plain_in_text(reader, mailoutbox):
     assert "&lt;b&gt;&amp;axe&lt;/b&gt; has been offline" in mailoutbox[0].alternatives[0].content
 
 
+WJ = "\u2060"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("evil.com", f"evil.{WJ}com"),
+        ("http://evil.com/x?y=z", f"http:{WJ}/{WJ}/evil.{WJ}com/x?y=z"),
+        ("HTTPS://1.2.3.4", f"HTTPS:{WJ}/{WJ}/1.{WJ}2.{WJ}3.{WJ}4"),
+        ("192.168.100.200:80", f"192.{WJ}168.{WJ}100.{WJ}200:80"),
+        ("www.evil.com.", f"www.{WJ}evil.{WJ}com."),
+        ("a@evil.com", f"a@{WJ}evil.{WJ}com"),
+        ("mailto:a@b.c", f"mailto:{WJ}a@{WJ}b.{WJ}c"),
+        ("javascript:alert(1)", f"javascript:{WJ}alert(1)"),
+        ("//evil.com", f"/{WJ}/evil.{WJ}com"),
+        (r"\\server\share", f"\\{WJ}\\server\\share"),
+        ("злой.рф", f"злой.{WJ}рф"),
+        ("evil。com", f"evil。{WJ}com"),
+        ("xn--80ak6aa92e.com", f"xn--80ak6aa92e.{WJ}com"),
+        ("evil.c0m", f"evil.{WJ}c0m"),
+        ("bitaxe-1", "bitaxe-1"),
+        ("rig.01", "rig.01"),
+        ("v1.24", "v1.24"),
+        ("14:30", "14:30"),
+        ("left/right", "left/right"),
+        ("rig @ home", "rig @ home"),
+    ],
+)
+def test_a_name_is_never_a_link(reader, mailoutbox, name, shown):
+    tell(reader, kind="worker_offline", cause="x", worker=name, minutes=30)
+    send_due_emails()
+    (email,) = mailoutbox
+    page = email.alternatives[0].content
+    assert email.body.startswith(f"{shown} has been offline for 30 minutes.\n")
+    assert f"{escape(shown)} has been offline for 30 minutes." in page
+    assert re.findall(r'href="(.*?)"', page) == [
+        f"{settings.DASHBOARD_ORIGINS[0]}/mining/workers",
+        f"{settings.PUBLIC_URL}{unsubscribe_path(reader.pk, ADDRESS)}",
+    ]
+
+
+def test_a_sentence_stays_as_it_is(reader, mailoutbox):
+    sentence = "The pool (and 1.5% of it) restarts at 14:30. Be back soon; no worry."
+    with transaction.atomic():
+        announce_to_everyone(kind="maintenance", cause="x", description=sentence)
+    resume_broadcasts()
+    send_due_emails()
+    assert mailoutbox[0].body.startswith(f"{sentence}\n")
+
+
+def test_headers_take_no_line_breaks_and_no_links(reader, mailoutbox):
+    tell(reader, cause="x", **OFFLINE)
+    Notification.objects.update(title="Match: evil.com\r\nBcc: bob@example.com\u2028x", description="a\nb\x7fc")
+    send_due_emails()
+    (email,) = mailoutbox
+    assert email.subject == f"Match: evil.{WJ}com Bcc: bob@{WJ}example.{WJ}com x"
+    assert email.recipients() == [ADDRESS]
+    assert email.body.startswith("a b c\n")
+    assert message_from_string(email.message().as_string(), policy=modern)["Bcc"] is None
+
+
+def test_what_was_read_meanwhile_is_not_mailed(reader, mailoutbox):
+    tell(reader, cause="x", **OFFLINE)
+    tell(reader, cause="y", kind="personal_best", variant="first", difficulty=5)
+    client_of(reader).post(f"/api/v1/notifications/{Notification.objects.get(cause='x').pk}/read")
+    send_due_emails()
+    assert [email.subject for email in mailoutbox] == ["New Best Difficulty!"]
+    assert states() == [State.SKIPPED, State.SENT]
+
+
+def test_what_was_deleted_meanwhile_is_not_mailed(reader, mailoutbox):
+    tell(reader, cause="x", **OFFLINE)
+    Notification.objects.all().delete()
+    send_due_emails()
+    assert (mailoutbox, states()) == ([], [])
+
+
+@pytest.fixture
+def silent_machine(reader):
+    """Alice's bitaxe-1 fell silent, and the e-mail about it is due."""
+    last_share = timezone.now() - timedelta(minutes=31)
+    machine = Worker.objects.create(
+        user=reader, name="bitaxe-1", is_online=True, last_share_at=last_share, heard_at=last_share
+    )
+    tell_silent_workers(now=timezone.now())
+    assert states() == [State.DUE]
+    return machine
+
+
+def test_a_machine_that_is_still_silent_is_mailed(silent_machine, mailoutbox):
+    mining.hear_presence({(silent_machine.user_id, "bitaxe-1"): (True, time.time())})
+    send_due_emails()
+    assert [email.subject for email in mailoutbox] == ["Worker Offline"]
+
+
+def test_a_machine_that_mines_again_is_not_mailed(silent_machine, mailoutbox):
+    mining.hear_shares({(silent_machine.user_id, "bitaxe-1"): time.time()})
+    send_due_emails()
+    assert (mailoutbox, states()) == ([], [State.SKIPPED])
+
+
+def test_another_machine_that_mines_again_changes_nothing(silent_machine, bob, mailoutbox):
+    for who, name in ((silent_machine.user_id, "bitaxe-2"), (bob.pk, "bitaxe-1")):
+        mining.hear_shares({(who, name): time.time()})
+    send_due_emails()
+    assert len(mailoutbox) == 1
+
+
+def test_a_machine_that_is_back_when_a_retry_is_due_is_not_mailed(silent_machine, mail_server):
+    mail_server.answers["RCPT"] = "451 later"
+    send_due_emails()
+    mail_server.answers["RCPT"] = "250 ok"
+    mining.hear_shares({(silent_machine.user_id, "bitaxe-1"): time.time()})
+    make_due()
+    send_due_emails()
+    assert (mail_server.taken, states()) == ([], [State.SKIPPED])
+
+
 def test_only_kinds_worth_it_go_only_to_those_who_asked_and_gave_an_address(reader, bob, charlie, mailoutbox):
     dora = make_user("Dora")
     prefer(bob, email_notifications=True)
-    prefer(charlie, email="charlie@example.com")
+    confirmed(charlie, "charlie@example.com")
+    prefer(charlie, email_notifications=False)
     prefer(dora, email_notifications=True, email="")
-    everyone = (reader, bob, charlie, dora)
+    eve = make_user("Eve")
+    prefer(eve, email_notifications=True, email="eve@example.com")
+    everyone = (reader, bob, charlie, dora, eve)
     tell(*everyone, cause="y")
     tell(*everyone, cause="x", **OFFLINE)
     assert states() == [State.DUE]
@@ -127,6 +253,12 @@ def test_a_repeated_cause_and_a_repeated_job_mail_once(reader, mailoutbox):
         {"email_notifications": False},
         {"email": None},
         {"email": ""},
+        {"email": "new@example.com"},
+        {"email_state": "unconfirmed"},
+        {"email_state": "refused"},
+        {"email_state": "bounced"},
+        {"email_state": "complained"},
+        {"email_state": "unsubscribed"},
         {"in_app": False},
         {"personal_best": False},
     ],
@@ -335,6 +467,7 @@ def test_news_of_three_days_ago_is_not_sent(reader, mailoutbox):
         (AnymailAPIError("no", status_code=400), EmailRefused, True),
         (AnymailAPIError("timeout"), EmailUncertain, None),
         (AnymailRecipientsRefused("no"), EmailRefused, True),
+        (AnymailInvalidAddress("no"), EmailRefused, True),
         (smtplib.SMTPServerDisconnected("gone"), EmailUncertain, None),
         (TimeoutError(), EmailUncertain, None),
         (ValueError("header"), EmailRefused, True),
@@ -344,6 +477,8 @@ def test_what_the_services_errors_mean(error, kind, is_final):
     outcome = messages._as_outcome(error)
     assert type(outcome) is kind
     assert getattr(outcome, "is_final", None) is is_final
+    blames_recipient = isinstance(error, AnymailRecipientsRefused | AnymailInvalidAddress)
+    assert getattr(outcome, "blames_recipient", False) is blames_recipient
 
 
 def test_one_click_unsubscribes_without_a_sign_in(reader, mailoutbox):
