@@ -7,6 +7,7 @@ compose files pass a missing one on as empty.
 
 import os
 import re
+from base64 import b64decode
 from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -149,3 +150,14 @@ def pem(name: str, default: str | None = None) -> str:
     if not content.startswith("-----BEGIN "):
         raise ImproperlyConfigured(f"{name} must be a PEM key or the path of a file that holds one.")
     return content
+
+
+def is_public_key(value: str) -> bool:
+    """Whether the text is a public key in base64, which is PEM without its frame."""
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        load_der_public_key(b64decode(value, validate=True))
+    except ValueError:
+        return False
+    return True

@@ -247,7 +247,10 @@ ANYMAIL: dict[str, Any] = {"REQUESTS_TIMEOUT": EMAIL_TIMEOUT}
 if EMAIL_SERVICE == "sendgrid":
     ANYMAIL["SENDGRID_API_KEY"] = env.text("SENDGRID_API_KEY")
     # The public key of SendGrid's signed event webhook, base64 without PEM's frame.
-    ANYMAIL["SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"] = env.text("SENDGRID_WEBHOOK_KEY", "")
+    _webhook_key = env.text("SENDGRID_WEBHOOK_KEY", "")
+    if _webhook_key and not env.is_public_key(_webhook_key):
+        raise ImproperlyConfigured("SENDGRID_WEBHOOK_KEY must be the verification key that SendGrid shows.")
+    ANYMAIL["SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"] = _webhook_key
 # With it, or with SendGrid's key, the service reports bounces and complaints (notifications/email/tracking.py).
 ANYMAIL["WEBHOOK_SECRET"] = env.text("EMAIL_WEBHOOK_SECRET", "")
 if ANYMAIL["WEBHOOK_SECRET"] and not re.fullmatch(r"[^:\s]+:\S{32,}", ANYMAIL["WEBHOOK_SECRET"]):

@@ -126,11 +126,37 @@ def test_production_refuses_to_start_without_a_key(refusal: Any) -> None:
         ("DEBUG", "true", "DEBUG must be off in production."),
         ("DEBUG", "maybe", "DEBUG must be true or false, not 'maybe'."),
         ("ENVIRONMENT", "staging", "ENVIRONMENT must be one of development, production, not 'staging'."),
+        (
+            "EMAIL_WEBHOOK_SECRET",
+            "reports:short",
+            "EMAIL_WEBHOOK_SECRET must be name:password, with a password of at least 32 characters.",
+        ),
         ("JWT_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----", "JWT_PUBLIC_KEY must be an RSA public key in PEM form."),
     ],
 )
 def test_production_refuses_to_start_with(refusal: Any, name: str, value: str, sentence: str) -> None:
     assert refusal({**PRODUCTION, name: value}) == sentence
+
+
+@pytest.mark.parametrize("key", ["x", "nonsense", "MFkw", "-----BEGIN PUBLIC KEY-----"])
+def test_production_refuses_a_key_of_sendgrid_that_is_none(refusal: Any, key: str) -> None:
+    environment = {**PRODUCTION, "EMAIL_SERVICE": "sendgrid", "SENDGRID_API_KEY": "k", "SENDGRID_WEBHOOK_KEY": key}
+    assert refusal(environment) == "SENDGRID_WEBHOOK_KEY must be the verification key that SendGrid shows."
+
+
+def test_production_takes_what_signs_the_reports(set_up_again: Any) -> None:
+    key = "".join(PRODUCTION["JWT_PUBLIC_KEY"].splitlines()[1:-1])
+    set_up_again(
+        {
+            **PRODUCTION,
+            "EMAIL_SERVICE": "sendgrid",
+            "SENDGRID_API_KEY": "k",
+            "SENDGRID_WEBHOOK_KEY": key,
+            "EMAIL_WEBHOOK_SECRET": "reports:" + "x" * 32,
+        }
+    )
+    assert settings.ANYMAIL["WEBHOOK_SECRET"] == "reports:" + "x" * 32
+    assert settings.ANYMAIL["SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"] == key
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from bitcoingame.models import JobRun, OutgoingEvent, SetAsideEvent
+from conftest import make_user
+from notifications.models import EmailConfirmation
 
 pytestmark = pytest.mark.django_db
 
@@ -27,8 +29,12 @@ def test_open_work_and_jobs(client):
     OutgoingEvent.objects.create(event="coop_created", payload={})
     JobRun.objects.update_or_create(name="a_job", defaults={"last_succeeded_at": "2026-01-01T00:00:00Z"})
 
+    EmailConfirmation.objects.create(user=make_user("Alice"), address="alice@example.com")
+    EmailConfirmation.objects.create(user=make_user("Bob"), address="bob@example.com", state="sent")
+
     seen = read(client)
 
+    assert seen["social_open_confirmations",] == 1
     assert seen["social_set_aside_events",] == 1
     assert seen["social_outgoing_events",] == 1
     assert seen["social_open_emails",] == seen["social_open_broadcasts",] == 0

@@ -8,6 +8,9 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from conftest import client_of, make_cooperative
+from notifications.email.links import confirmation_path
+from notifications.models import EmailConfirmation
+from notifications.tests.people import prefer
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +83,26 @@ def test_answers_conform(schema, alice, bob):
         ("/api/v1/users/{address}/stats", "/api/v1/users/nobody/stats"),
     ]:
         assert_conforms(schema, schema["paths"][path]["get"], client.get(url))
+
+
+def test_confirming_an_address_conforms(schema, alice):
+    again, confirm = "/api/v1/users/me/settings/email/confirmation", "/api/v1/email/confirm"
+    client = client_of(alice)
+    assert_conforms(schema, schema["paths"][again]["post"], client.post(again))
+    client.patch("/api/v1/users/me/settings", {"notifications": {"email": "alice@example.com"}}, format="json")
+    assert_conforms(schema, schema["paths"][again]["post"], client.post(again))
+    confirmation = EmailConfirmation.objects.get()
+    link = confirmation_path(alice.pk, confirmation.nonce)
+    for status in (200, 410):
+        response = client.post(link)
+        assert response.status_code == status
+        assert_conforms(schema, schema["paths"][confirm]["post"], response)
+    body = client.get("/api/v1/users/me/settings")
+    assert_conforms(schema, schema["paths"]["/api/v1/users/me/settings"]["get"], body)
+    prefer(alice, email_state="bounced")
+    assert_conforms(
+        schema, schema["paths"]["/api/v1/users/me/settings"]["get"], client.get("/api/v1/users/me/settings")
+    )
 
 
 def test_the_documentation_needs_no_other_network(client):
