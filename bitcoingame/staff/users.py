@@ -182,4 +182,6 @@ class UserAdmin(ActingAdmin):
 
     @display(description="E-mail")
     def email(self, obj: User) -> str:
-        return mask_email(obj.notification_preferences.email)
+        preferences = obj.notification_preferences
+        masked = mask_email(preferences.email)
+        return f"{masked} ({preferences.email_state})" if preferences.email else masked

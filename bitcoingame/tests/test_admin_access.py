@@ -214,7 +214,7 @@ def test_moderators_see_no_e_mail_and_superusers_a_masked_one(world):
 
     assert b"example.com" not in world["clients"]["moderator"].get(path).content
     page = world["clients"]["superuser"].get(path).content.decode()
-    assert "a•••@example.com" in page
+    assert "a•••@example.com (unconfirmed)" in page
     assert "alice@example.com" not in page
 
 

@@ -11,7 +11,7 @@ from profiles.models import NotificationPreferences
 pytestmark = pytest.mark.django_db
 
 # These fields say how a user is notified. Each other field is the switch of some kinds.
-WAYS = {"user", "in_app", "browser_push", "email_notifications", "email"}
+WAYS = {"user", "in_app", "browser_push", "email_notifications", "email", "email_state", "email_state_at"}
 FIELDS = [field.name for field in NotificationPreferences._meta.concrete_fields]
 SWITCHES = [name for name in FIELDS if name not in WAYS]
 

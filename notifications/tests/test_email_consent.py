@@ -14,10 +14,11 @@ from django_rq import get_queue
 from rq import SimpleWorker
 
 from conftest import client_of, make_user
+from notifications.email.deliveries import give_up_interrupted, send_next_email
 from notifications.email.links import confirmation_path, unsubscribe_path
 from notifications.jobs import send_due_emails
 from notifications.models import EmailConfirmation, EmailDelivery
-from notifications.tests.people import prefer, tell
+from notifications.tests.people import confirmed, prefer, tell
 from profiles.models import NotificationPreferences, User
 
 pytestmark = pytest.mark.django_db
@@ -258,6 +259,56 @@ def test_many_workers_send_each_confirmation_once(at_once, mailoutbox):
         give(make_user(), f"miner{number}@example.com")
     assert at_once([send_due_emails] * 4) == [None] * 4
     assert sorted(email.to[0] for email in mailoutbox) == sorted(f"miner{number}@example.com" for number in range(12))
+
+
+class Asking:
+    """An e-mail service that calls `meanwhile` while it is asked."""
+
+    def __init__(self, meanwhile):
+        self.meanwhile = meanwhile
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def send(self, email):
+        self.meanwhile()
+
+
+def test_a_confirmation_asked_for_while_the_one_before_is_sent_is_sent_too(alice, mailoutbox):
+    give(alice, "old@example.com")
+    assert send_next_email(Asking(lambda: give(alice, "new@example.com")), now=timezone.now())
+    confirmation = EmailConfirmation.objects.get()
+    assert (confirmation.address, confirmation.state, confirmation.attempts) == ("new@example.com", "due", 0)
+    send_due_emails()
+    assert [email.to for email in mailoutbox] == [["new@example.com"]]
+
+
+def test_a_confirmation_whose_worker_died_is_not_sent_again_but_may_be_asked_for_again(alice, mailoutbox):
+    give(alice, "alice@example.com")
+    with pytest.raises(KeyboardInterrupt):
+        send_next_email(Asking(die), now=timezone.now())
+    assert EmailConfirmation.objects.get().state == "sending"
+    assert give_up_interrupted(now=timezone.now() + timedelta(minutes=16)) == 1
+    send_due_emails()
+    assert (EmailConfirmation.objects.get().state, mailoutbox) == ("unknown", [])
+    client_of(alice).post(AGAIN)
+    send_due_emails()
+    assert len(mailoutbox) == 1
+
+
+def die():
+    raise KeyboardInterrupt
+
+
+def test_confirmations_go_before_other_email(alice, bob, mailoutbox):
+    confirmed(bob, "bob@example.com")
+    tell(bob, cause="x", **OFFLINE)
+    give(alice, "alice@example.com")
+    send_due_emails()
+    assert [email.to[0] for email in mailoutbox] == ["alice@example.com", "bob@example.com"]
 
 
 def test_asking_again_needs_an_address_that_is_not_confirmed(alice, mailoutbox):
