@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple, Required, TypedDict
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import QuerySet
@@ -93,7 +94,11 @@ def _claim(rows: QuerySet[EmailConfirmation] | QuerySet[EmailDelivery], now: dat
 
 
 def _attempt(email: OutgoingEmail, service: EmailService, now: datetime) -> _Outcome:
-    letter = _letter_of(email, now)
+    try:
+        letter = _letter_of(email, now)
+    except ObjectDoesNotExist:
+        # The notification or its user was deleted after the claim, and the row of this e-mail with it.
+        return {"state": _State.SKIPPED}
     if not letter.is_wanted:
         return {"state": _State.SKIPPED}
     if letter.worth_until < now:

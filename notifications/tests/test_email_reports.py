@@ -207,6 +207,16 @@ def test_unsigned_and_forged_reports_are_refused(reader, sendgrid, secret):
     assert state_of(reader) == (ADDRESS, True, None)
 
 
+def test_amazon_posts_its_reports_as_plain_text(reader, sendgrid):
+    answer = client_of(None).post(
+        URL,
+        json.dumps([event("bounce")]),
+        content_type="text/plain; charset=UTF-8",
+        headers={"Authorization": "Basic " + base64.b64encode(SECRET.encode()).decode()},
+    )
+    assert (answer.status_code, state_of(reader)) == (200, (ADDRESS, False, "bounced"))
+
+
 @pytest.mark.parametrize("body", ["", "x", "{}", "7", "null", "[7]", "[null]", '[{"no": "event"}]', "[[]]", "\xff"])
 def test_reports_that_cannot_be_read_are_refused(reader, sendgrid, body):
     answer = client_of(None).post(

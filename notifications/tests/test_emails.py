@@ -13,7 +13,7 @@ from anymail.exceptions import AnymailAPIError, AnymailInvalidAddress, AnymailRe
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.signing import Signer
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.html import escape
 from django_rq import get_queue
@@ -21,6 +21,7 @@ from rq import SimpleWorker
 
 from conftest import client_of, make_user
 from notifications.email import messages
+from notifications.email.consent import ask_for_confirmation
 from notifications.email.deliveries import give_up_interrupted, send_next_email
 from notifications.email.links import unsubscribe_path
 from notifications.email.messages import DjangoEmailService, EmailRefused, EmailUncertain
@@ -31,7 +32,7 @@ from notifications.services import announce_to_everyone
 from notifications.tests.people import confirmed, prefer, tell
 from notifications.tests.smtp_server import running_mail_server
 from profiles import mining
-from profiles.models import NotificationPreferences, Worker
+from profiles.models import NotificationPreferences, User, Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -175,6 +176,40 @@ def test_what_was_deleted_meanwhile_is_not_mailed(reader, mailoutbox):
     Notification.objects.all().delete()
     send_due_emails()
     assert (mailoutbox, states()) == ([], [])
+
+
+def after_the_claim(table, change):
+    """Calls `change` once, right after an e-mail of this table was marked as being sent."""
+    seen = []
+
+    def watch(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if sql.startswith(f'UPDATE "{table}"') and not seen:
+            seen.append(sql)
+            change()
+        return result
+
+    return connection.execute_wrapper(watch)
+
+
+def test_what_is_deleted_while_it_is_being_sent_stops_nothing(reader, bob, mailoutbox):
+    confirmed(bob, "bob@example.com")
+    tell(reader, cause="x", **OFFLINE)
+    tell(bob, cause="x", **OFFLINE)
+    with after_the_claim("email_deliveries", lambda: Notification.objects.filter(user=reader).delete()):
+        send_due_emails()
+    assert ([email.to for email in mailoutbox], states()) == ([["bob@example.com"]], [State.SENT])
+
+
+def test_a_user_who_is_deleted_while_a_confirmation_is_being_sent_stops_nothing(alice, bob, mailoutbox):
+    prefer(alice, email="new@example.com")
+    with transaction.atomic():
+        ask_for_confirmation(user_id=alice.pk, address="new@example.com")
+    confirmed(bob, "bob@example.com")
+    tell(bob, cause="x", **OFFLINE)
+    with after_the_claim("email_confirmations", lambda: User.objects.filter(pk=alice.pk).delete()):
+        send_due_emails()
+    assert [email.to for email in mailoutbox] == [["bob@example.com"]]
 
 
 @pytest.fixture
