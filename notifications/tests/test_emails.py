@@ -184,7 +184,7 @@ def after_the_claim(table, change):
 
     def watch(execute, sql, params, many, context):
         result = execute(sql, params, many, context)
-        if sql.startswith(f'UPDATE "{table}"') and not seen:
+        if sql.startswith(f'UPDATE "{table}" SET "state" = %s, "attempts"') and not seen:
             seen.append(sql)
             change()
         return result
