@@ -36,8 +36,8 @@ CATALOGUE: Mapping[str, Kind] = {
         "mining",
         "New Best Difficulty!",
         {
-            "": "Your best difficulty is now {difficulty:si}, up from {previous:si}.",
-            "first": "Your best difficulty is now {difficulty:si}.",
+            "": "Your best difficulty is now {difficulty:digits}, up from {previous:digits}.",
+            "first": "Your best difficulty is now {difficulty:digits}.",
         },
         "/mining/difficulty",
         "View difficulty",
@@ -64,7 +64,12 @@ CATALOGUE: Mapping[str, Kind] = {
     "badge_earned": Kind(
         "gamification",
         'Badge Earned: "{name}"',
-        'You earned the badge "{name}" and {xp} XP.',
+        {
+            "": 'You earned the badge "{name}" and {xp:,} XP.',
+            "no_xp": 'You earned the badge "{name}".',
+            "described": "{about:sentence} You earned {xp:,} XP.",
+            "described_no_xp": "{about:sentence}",
+        },
         "/profile/badges",
         "View badges",
         preference="badge_earned",
@@ -140,13 +145,9 @@ CATALOGUE: Mapping[str, Kind] = {
         "Cooperative Update",
         {
             "rank": "{cooperative} entered this week's top {rank}.",
+            "first_place": "{cooperative} is in first place this week.",
             "streak": "{cooperative} has mined for {weeks:week} in a row.",
             "block": "{finder} found block #{height} for {cooperative}.",
-            "became_admin": "You are now the admin of {cooperative}.",
-            "no_longer_admin": "{cooperative} has been handed over: you are now a member of it.",
-            "dissolved": "{cooperative} has been dissolved.",
-            "suspended": "{cooperative} has been suspended by our staff. You keep your seat and may leave.",
-            "restored": "{cooperative} is active again.",
             "renamed": "{old_name} has been renamed by our staff and is now called {cooperative}.",
             "new_code": "{cooperative} has a new invite code; the old one no longer works.",
         },
@@ -165,17 +166,29 @@ CATALOGUE: Mapping[str, Kind] = {
     "coop_removed": Kind(
         "social",
         "Removed from Cooperative",
-        {
-            "": "You were removed from {cooperative}.",
-            "dissolved": "{cooperative} has been dissolved by our staff, and your seat with it.",
-        },
+        "You were removed from {cooperative}.",
         "/coop",
         "Find a cooperative",
+    ),
+    # What others do to one's own seat or cooperative. It has no switch, because the cooperative's other news are off
+    # by default, and nobody would learn that they are now its admin.
+    "coop_seat_changed": Kind(
+        "social",
+        "Your Cooperative Has Changed",
+        {
+            "became_admin": "You are now the admin of {cooperative}.",
+            "no_longer_admin": "{cooperative} has been handed over: you are now a member of it.",
+            "dissolved": "{cooperative} has been dissolved by our staff, and your seat with it.",
+            "suspended": "{cooperative} has been suspended by our staff. You keep your seat and may leave.",
+            "restored": "{cooperative} is active again.",
+        },
+        "/coop",
+        "View cooperative",
     ),
     "maintenance": Kind(
         "system",
         "Scheduled Maintenance",
-        {"": "{description}", "scheduled": "{description} It starts on {starts_at:%-d %B %Y at %H:%M} UTC."},
+        {"": "{description}", "scheduled": "{description:sentence} It starts on {starts_at:%-d %B %Y at %H:%M} UTC."},
         "/dashboard",
         "Go to dashboard",
         is_mailed=True,
@@ -217,10 +230,15 @@ def write_text(kind: str, variant: str, values: Mapping[str, Any]) -> Text:
     if unknown := values.keys() - named:
         raise UnknownValue(f"{kind} does not speak of {', '.join(sorted(unknown))}.")
     clean = {name: _checked(name, value) for name, value in values.items()}
-    text = Text(_WRITER.vformat(title, (), clean), _WRITER.vformat(description, (), clean), _for_json(clean))
+    text = Text(fill_text(title, clean), fill_text(description, clean), _for_json(clean))
     if len(text.title) > MAX_TITLE:
         raise BadValue(f"The title of this {kind} would be longer than {MAX_TITLE} characters.")
     return text
+
+
+def fill_text(template: str, values: Mapping[str, Any]) -> str:
+    """Fills a template with values, in the formats that _Writer describes."""
+    return _WRITER.vformat(template, (), values)
 
 
 @cache
@@ -251,13 +269,24 @@ def _for_json(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Writer(Formatter):
-    """`{x:si}` shortens a number (1.24T); `{x:week}` writes the number with its noun (1 week, 5 weeks)."""
+    """Knows these formats besides Python's own.
+
+    `{x:short}` is shorten(x), `{x:digits}` is in_full(x), `{x:btc}` writes satoshis as bitcoins, `{x:sentence}` ends
+    the text with a full stop if it has no end, and `{x:week}` writes the number with its noun: 1 week, 5 weeks.
+    """
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        if format_spec == "si":
-            return shorten(value)
+        match format_spec:
+            case "short":
+                return shorten(value)
+            case "digits":
+                return in_full(value)
+            case "btc":
+                return in_bitcoins(value)
+            case "sentence":
+                return end_sentence(value)
         if format_spec.isalpha():
-            return f"{value} {format_spec}" + ("" if value == 1 else "s")
+            return f"{value:,} {format_spec}" + ("" if value == 1 else "s")
         return str(super().format_field(value, format_spec))
 
 
@@ -265,9 +294,26 @@ _WRITER = _Writer()
 
 
 def shorten(number: float) -> str:
-    """Three significant digits and an SI suffix: 1_240_000_000_000 is 1.24T."""
-    for suffix in ("", "k", "M", "G", "T", "P"):
+    """Three significant digits in the dashboard's units: 1_240_000_000 is 1.24B. Beyond 999T the digits go on."""
+    for unit in ("", "K", "M", "B"):
         if abs(float(f"{number:.3g}")) < 1000:
-            return f"{number:.3g}{suffix}"
+            return f"{number:.3g}{unit}"
         number /= 1000
-    return f"{number:.3g}E"
+    rounded = float(f"{number:.3g}")
+    return (f"{number:.3g}" if rounded < 1000 else f"{rounded:,.0f}") + "T"
+
+
+def in_full(number: float) -> str:
+    """All digits before the point, as the dashboard draws a difficulty: 4,231,847,293. Small numbers keep decimals."""
+    if abs(number) >= 1000:
+        return f"{number:,.0f}"
+    return f"{number:.2f}".rstrip("0").rstrip(".") if abs(number) >= 1 or not number else f"{number:.3g}"
+
+
+def in_bitcoins(satoshis: int) -> str:
+    """312_500_000 satoshis are 3.125."""
+    return f"{satoshis // 10**8:,}.{satoshis % 10**8:08}".rstrip("0").rstrip(".")
+
+
+def end_sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…", "。", "！", "？")) else f"{text}."  # noqa: RUF001

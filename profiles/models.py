@@ -9,13 +9,16 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.indexes import OpClass
 from django.db import connections, models
-from django.db.models.functions import Lower, Now, Upper
+from django.db.models.functions import Lower, Now
 
 from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
+from bitcoingame.core.postgresql.folding import Folded
 from profiles.names import shown_name
 from profiles.visibility import PUBLIC
 
 ADDRESS_LENGTH = 62
+FIRST_TITLE = "Nocoiner"
+"""The title of a miner who has reached no level yet."""
 UNUSABLE_PASSWORD = "!"  # noqa: S105 - Django writes this if no password can match
 
 
@@ -74,7 +77,7 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=PUBLIC,
             ),
             models.Index(fields=["-created_at", "-id"], name="idx_users_created"),
-            models.Index(OpClass(Upper("display_name"), name="text_pattern_ops"), name="idx_users_name_search"),
+            models.Index(OpClass(Folded("display_name"), name="text_pattern_ops"), name="idx_users_name_search"),
             models.Index(
                 fields=["-created_at", "-id"], name="idx_users_suspended", condition=models.Q(is_active=False)
             ),
@@ -177,7 +180,7 @@ class GameState(models.Model):
 
     user = CascadingOneToOne(User, primary_key=True, related_name="game_state")
     level = models.IntegerField(default=1, db_default=1)
-    level_title = models.CharField(max_length=64, default="", db_default="", blank=True)
+    level_title = models.CharField(max_length=64, default=FIRST_TITLE, db_default=FIRST_TITLE, blank=True)
     xp = models.BigIntegerField(default=0, db_default=0)
     badges_earned = models.IntegerField(default=0, db_default=0)
     best_difficulty = models.FloatField(default=0, db_default=0)

@@ -4,6 +4,7 @@ import re
 
 from django.db.models import Q, QuerySet
 
+from bitcoingame.core.postgresql.folding import Folded, folded
 from profiles.models import User
 from profiles.names import as_stored
 
@@ -14,12 +15,12 @@ _ADDRESS_START = re.compile(r"(1|3|bc1|BC1)[0-9A-Za-z]*")
 
 def find_users(users: QuerySet[User], term: str) -> QuerySet[User]:
     """The users whose display name (in any case) or address starts with the term, or whose id the term is."""
-    found = Q(display_name__istartswith=term)
+    found = Q(folded_name__startswith=folded(term))
     if _ADDRESS_START.fullmatch(term):
         found |= Q(btc_address__startswith=as_stored(term))
     if _ID.fullmatch(term):
         found |= Q(pk=int(term))
-    return users.filter(found)
+    return users.alias(folded_name=Folded("display_name")).filter(found)
 
 
 def find_user_ids(term: str) -> list[int]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from bitcoingame.core.api.serializers import IdField, LineField, ReadSerializer, StrictBooleanField, StrictCharField
+from bitcoingame.core.api.serializers import IdField, NameField, ReadSerializer, StrictBooleanField, StrictCharField
 from profiles.email_addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
 from profiles.email_addresses import BadEmail, clean_email
 from profiles.models import PAUSED, User
@@ -24,7 +24,7 @@ class CountryCodeField(StrictCharField):
 
 
 class MeForm(serializers.Serializer[Any]):
-    display_name = LineField(min_length=1, max_length=NAME_LENGTH, required=False, allow_null=True)
+    display_name = NameField(min_length=1, max_length=NAME_LENGTH, required=False, allow_null=True)
     country_code = CountryCodeField(required=False, allow_null=True)
 
 

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.db.models.functions import Lower, Trunc
 from django.utils.module_loading import import_string
 
+from bitcoingame.core.claims import claims_address
+from bitcoingame.core.errors import InvalidInput
 from profiles.models import EmailState, NotificationPreferences, User
 
 
@@ -21,7 +23,12 @@ class ConfirmationNeeded(Exception):
 
 
 def update_profile(*, user: User, **changes: Any) -> User:
-    """Changes display_name or country_code, and returns the user. Values are already clean; None clears a field."""
+    """Changes display_name or country_code, and returns the user. Values are already clean; None clears a field.
+
+    Raises InvalidInput for a name by which pages call another miner who has chosen none.
+    """
+    if claims_address(changes.get("display_name") or "", own_address=user.btc_address):
+        raise InvalidInput({"display_name": ["This is how miners without a name are called."]})
     User.objects.filter(pk=user.pk).update(**changes)
     for field, value in changes.items():
         setattr(user, field, value)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from social.activity_texts import describe_activity
 from social.models import UserActivity
 
 TITLES: Mapping[str, str] = {
@@ -47,7 +48,7 @@ def record_activities(activities: Sequence[Activity]) -> None:
             user_id=activity.user_id,
             activity_type=activity.kind,
             title=TITLES[activity.kind].format_map(activity.values)[:_TITLE_LENGTH],
-            description=activity.description,
+            description=activity.description or describe_activity(activity.kind, activity.values),
             metadata=dict(activity.values),
         )
         for activity in activities

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from bitcoingame.core.staff.actions import ActingAdmin, LineField, ReasonForm, StaffAction
+from bitcoingame.core.staff.actions import ActingAdmin, NameField, ReasonForm, StaffAction
 from bitcoingame.core.staff.pages import (
     NOTHING,
     Section,
@@ -36,7 +36,7 @@ ACTIVITIES_SHOWN = 15
 
 
 class RenameForm(ReasonForm):
-    name = LineField(label="New name", min_length=NAME_BOUNDS["min_length"], max_length=NAME_BOUNDS["max_length"])
+    name = NameField(label="New name", min_length=NAME_BOUNDS["min_length"], max_length=NAME_BOUNDS["max_length"])
 
 
 class MemberForm(ReasonForm):

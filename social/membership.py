@@ -22,12 +22,12 @@ CODE_DRAWS = 10
 
 
 class News(NamedTuple):
-    """A notification about a cooperative for one user. It is created at most once per user, kind and cause."""
+    """What others did to a user's seat. The user is notified of it at most once per kind and cause."""
 
     user_id: int
     cause: str
     variant: str = ""
-    kind: str = "coop_activity"
+    kind: str = "coop_seat_changed"
 
 
 def lock_cooperative(cooperative_id: int) -> Cooperative:
@@ -72,14 +72,13 @@ def leave(user_id: int) -> Cooperative | None:
 def unseat(cooperative: Cooperative, member: CooperativeMember) -> list[News]:
     """Removes the member. If it was the admin, the longest-serving member succeeds.
 
-    Returns the notifications to create. A trigger counts the members, and makes an empty cooperative inactive.
+    Returns the notifications for others than the member. A trigger counts the members, and makes an empty cooperative
+    inactive.
     """
     was_admin, seat = member.is_admin, member.pk
     member.delete()
     successor = cooperative.members.order_by("joined_at", "id").first()
-    if successor is None:
-        return [News(member.user_id, f"coop_dissolved:{seat}", "dissolved")]
-    if not was_admin:
+    if successor is None or not was_admin:
         return []
     make_admin(cooperative, successor)
     return [News(successor.user_id, f"coop_admin:{seat}", "became_admin")]

@@ -5,9 +5,10 @@ of social/sql/cooperative_rules.sql, which count members, close empty cooperativ
 """
 
 from django.db import models
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Now
 
 from bitcoingame.core.postgresql.cascades import CascadingKey
+from bitcoingame.core.postgresql.folding import Folded
 from profiles.models import User
 
 MAX_MEMBERS = 20
@@ -27,6 +28,10 @@ class CooperativeQuerySet(models.QuerySet["Cooperative"]):
 
     def not_dissolved(self) -> "CooperativeQuerySet":
         return self.filter(member_count__gt=0)
+
+    def named(self, condition: models.Q) -> "CooperativeQuerySet":
+        """Those whose `folded_name` is as the condition says. idx_cooperatives_name keeps that form unique."""
+        return self.alias(folded_name=Folded("name")).filter(condition)
 
     def ranked(self) -> "CooperativeQuerySet":
         """In the order of this week's rank, with the unranked (0) last. It is the order of idx_cooperatives_ranking."""
@@ -73,7 +78,7 @@ class Cooperative(models.Model):
             models.Index(fields=["owner"], name="idx_cooperatives_owner"),
         ]
         constraints = [
-            models.UniqueConstraint(Lower("name"), name="idx_cooperatives_name"),
+            models.UniqueConstraint(Folded("name"), name="idx_cooperatives_name"),
             models.UniqueConstraint(fields=["invite_code"], name="idx_cooperatives_invite"),
             models.CheckConstraint(condition=models.Q(name__regex=r"^\S(.*\S)$"), name="name_is_trimmed_and_not_blank"),
             models.CheckConstraint(

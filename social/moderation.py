@@ -34,7 +34,7 @@ def suspend_cooperative(*, staff: User, reason: str, cooperative_id: int) -> Non
     cooperative.is_active = False
     save(cooperative, "is_active")
     entry = _record("suspend_cooperative", cooperative, staff=staff, reason=reason)
-    _tell_members(cooperative, entry, variant="suspended")
+    _tell_members(cooperative, entry, kind="coop_seat_changed", variant="suspended")
 
 
 @transaction.atomic
@@ -46,7 +46,7 @@ def restore_cooperative(*, staff: User, reason: str, cooperative_id: int) -> Non
     cooperative.is_active = True
     save(cooperative, "is_active")
     entry = _record("restore_cooperative", cooperative, staff=staff, reason=reason)
-    _tell_members(cooperative, entry, variant="restored")
+    _tell_members(cooperative, entry, kind="coop_seat_changed", variant="restored")
 
 
 @transaction.atomic
@@ -62,7 +62,7 @@ def dissolve_cooperative(*, staff: User, reason: str, cooperative_id: int) -> No
         "dissolve_cooperative", cooperative, staff=staff, reason=reason, member_ids=[str(pk) for pk in user_ids]
     )
     create_notification(
-        kind="coop_removed",
+        kind="coop_seat_changed",
         variant="dissolved",
         recipients=user_ids,
         cause=_cause(entry),
@@ -83,7 +83,7 @@ def rename_cooperative(*, staff: User, reason: str, cooperative_id: int, name: s
     cooperative.name = name
     save(cooperative, "name")
     entry = _record("rename_cooperative", cooperative, staff=staff, reason=reason, old_name=old_name, new_name=name)
-    _tell_members(cooperative, entry, variant="renamed", old_name=old_name)
+    _tell_members(cooperative, entry, kind="coop_activity", variant="renamed", old_name=old_name)
 
 
 @transaction.atomic
@@ -92,7 +92,7 @@ def regenerate_invite_code(*, staff: User, reason: str, cooperative_id: int) -> 
     cooperative = _lock_for_staff(cooperative_id, reason)
     give_new_code(cooperative)
     entry = _record("regenerate_invite_code", cooperative, staff=staff, reason=reason)
-    _tell_members(cooperative, entry, variant="new_code")
+    _tell_members(cooperative, entry, kind="coop_activity", variant="new_code")
 
 
 @transaction.atomic
@@ -153,9 +153,9 @@ def _described(member: CooperativeMember) -> dict[str, str]:
     return {"member_id": str(member.user_id), "member": member.user.shown_name}
 
 
-def _tell_members(cooperative: Cooperative, entry: AuditEntry, *, variant: str, **values: str) -> None:
+def _tell_members(cooperative: Cooperative, entry: AuditEntry, *, kind: str, variant: str, **values: str) -> None:
     create_notification(
-        kind="coop_activity",
+        kind=kind,
         recipients=cooperative.members.values_list("user_id", flat=True),
         cause=_cause(entry),
         variant=variant,

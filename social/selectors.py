@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
-from django.db.models import Count, Exists, OuterRef, Q, Value
-from django.db.models.functions import Collate, Lower
+from django.db.models import Count, Exists, OuterRef, Q
 
 from bitcoingame.core.paging import Page
+from bitcoingame.core.postgresql.folding import folded
 from bitcoingame.core.postgresql.reads import fetch_rows
 from bitcoingame.core.weeks import utc_hour
 from profiles.names import SHOWN_NAME
 from profiles.visibility import IS_NAMED_IN_COOPERATIVES
+from social.activity_texts import describe_activity
 from social.errors import CooperativeInactive, CooperativeNotFound, InvalidInviteCode, NoCooperative
 from social.invite_codes import normalize_invite_code
 from social.models import (
@@ -81,7 +82,7 @@ class ActivityRow(TypedDict):
     id: int
     activity_type: str
     title: str
-    description: str | None
+    description: str
     created_at: datetime
     metadata: dict[str, Any]
 
@@ -106,11 +107,11 @@ WHERE cooperative_id = %(id)s ORDER BY joined_at, cooperative_members.id
 def list_cooperatives(*, page: Page, search: str = "") -> tuple[list[CooperativeRow], int]:
     """One page of the active cooperatives, best rank first, and how many there are on all pages.
 
-    `search` is part of a name, in any case. Makes one query, or two past the last page or with a search.
+    `search` is part of a name, and both are folded. Makes one query, or two past the last page or with a search.
     """
     rows: list[dict[str, Any]]
     if search:
-        found = Cooperative.objects.active().filter(name__icontains=search)
+        found = Cooperative.objects.active().named(Q(folded_name__contains=folded(search)))
         rows, total = list(found.ranked().values(*SUMMARY)[page.window]), found.count()
     else:
         rows = fetch_rows(_LIST, {"limit": page.per_page, "offset": page.window.start})
@@ -145,14 +146,18 @@ def get_own_cooperative(*, viewer_id: int) -> CooperativeRow:
 
 
 def preview_invitation(*, invite_code: str) -> InvitationRow:
-    """The cooperative as the join page shows it, without members. Raises InvalidInviteCode, CooperativeInactive."""
+    """The cooperative as the join page shows it, with the members whom outsiders may see. Two queries.
+
+    Raises InvalidInviteCode, CooperativeInactive (suspended or dissolved).
+    """
     code = normalize_invite_code(invite_code)
-    row = Cooperative.objects.not_dissolved().filter(invite_code=code).values(*SUMMARY, "max_members").first()
+    row = Cooperative.objects.filter(invite_code=code).values(*SUMMARY, "max_members").first()
     if row is None:
         raise InvalidInviteCode
     if not row["is_active"]:
         raise CooperativeInactive
-    return cast(InvitationRow, _without_members(row))
+    shown = [member for member in fetch_rows(_MEMBERS, {"id": row["id"]}) if member["is_shown"]]
+    return cast(InvitationRow, {**row, "members": shown, "invite_code": None})
 
 
 def get_cooperative_stats(*, cooperative_id: int, viewer_id: int | None) -> StatsRow:
@@ -205,16 +210,21 @@ def visible_to(viewer_id: int | None) -> CooperativeQuerySet:
 
 
 def is_name_available(name: str) -> bool:
-    """Whether no cooperative has this name, in any case. Dissolved ones count too. `name` is already clean."""
-    lowered = Lower(Collate(Value(name), "pg_unicode_fast"))
-    return not Cooperative.objects.annotate(lowered=Lower("name")).filter(lowered=lowered).exists()
+    """Whether no cooperative has this name, both folded. Dissolved ones count too. `name` is already clean."""
+    return not Cooperative.objects.named(Q(folded_name=folded(name))).exists()
 
 
 def list_activities(*, user_id: int, page: Page) -> tuple[list[ActivityRow], int]:
     """One page of the user's own history, newest first, and how many entries all pages have."""
     own = UserActivity.objects.filter(user_id=user_id)
     rows = own.order_by("-id").values("id", "activity_type", "title", "description", "created_at", "metadata")
-    return cast(list[ActivityRow], list(rows[page.window])), own.count()
+    return [_with_description(row) for row in rows[page.window]], own.count()
+
+
+def _with_description(row: Mapping[str, Any]) -> ActivityRow:
+    """Rows of earlier versions have no description."""
+    description = row["description"] or describe_activity(row["activity_type"], row["metadata"])
+    return cast(ActivityRow, {**row, "description": description})
 
 
 def _without_members(row: Mapping[str, Any]) -> CooperativeRow:

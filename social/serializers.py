@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from bitcoingame.core.api.pages import PageQuery
-from bitcoingame.core.api.serializers import IdField, LineField, ReadSerializer, StrictCharField
+from bitcoingame.core.api.serializers import IdField, LineField, NameField, ReadSerializer, StrictCharField
 
 NAME_BOUNDS = {"min_length": 2, "max_length": 64}
 MOTTO_LENGTH = 256
@@ -14,7 +14,7 @@ HOURS_OF_WINDOW = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 
 class CooperativeForm(serializers.Serializer[Any]):
-    name = LineField(**NAME_BOUNDS)
+    name = NameField(**NAME_BOUNDS)
     motto = LineField(max_length=MOTTO_LENGTH, required=False, allow_null=True)
 
     def to_internal_value(self, data: Any) -> Any:
@@ -33,7 +33,7 @@ class MemberForm(serializers.Serializer[Any]):
 
 
 class NameQuery(serializers.Serializer[Any]):
-    name = LineField(**NAME_BOUNDS)
+    name = NameField(**NAME_BOUNDS)
 
 
 class CooperativeQuery(PageQuery):
@@ -114,7 +114,7 @@ class ActivityOut(ReadSerializer):
     id = IdField()
     type = serializers.CharField(source="activity_type")
     title = serializers.CharField()
-    description = serializers.CharField(allow_null=True)
+    description = serializers.CharField()
     timestamp = serializers.DateTimeField(source="created_at")
     metadata = serializers.DictField()
 

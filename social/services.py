@@ -61,16 +61,17 @@ def create_cooperative(*, user: User, name: str, motto: str | None = None) -> Co
 def join_cooperative(*, user: User, invite_code: str) -> Cooperative:
     """Seats the user in the cooperative whose code this is.
 
-    Raises AccountSuspended, InvalidInviteCode, AlreadyMember, CooperativeInactive (suspended), CooperativeFull.
+    Raises AccountSuspended, InvalidInviteCode, CooperativeInactive (suspended or dissolved), AlreadyMember,
+    CooperativeFull. CooperativeInactive comes first, because a try of a dead code costs a member a guess too.
     """
     lock_active_user(user)
     code = normalize_invite_code(invite_code)
-    cooperative = Cooperative.objects.select_for_update(no_key=True).not_dissolved().filter(invite_code=code).first()
+    cooperative = Cooperative.objects.select_for_update(no_key=True).filter(invite_code=code).first()
     if cooperative is None:
         raise InvalidInviteCode
-    _refuse_member(user)
     if not cooperative.is_active:
         raise CooperativeInactive
+    _refuse_member(user)
     if cooperative.member_count >= MAX_MEMBERS:
         raise CooperativeFull
     member = take_seat(cooperative, user)

@@ -213,9 +213,10 @@ def _notify_members(reached: Mapping[int, Reached], *, variant: str, value: str)
 
 
 def _milestone_news(member: Mapping[str, Any], milestone: Reached, *, variant: str, value: str) -> PersonalNotification:
+    is_first = variant == "rank" and milestone.value == 1
     return PersonalNotification(
         user_id=member["user_id"],
         cause=f"coop_{variant}:{member['cooperative_id']}:{milestone.value}:{week_name(milestone.week)}",
-        values={"cooperative": member["cooperative__name"], value: milestone.value},
-        variant=variant,
+        values={"cooperative": member["cooperative__name"], **({} if is_first else {value: milestone.value})},
+        variant="first_place" if is_first else variant,
     )

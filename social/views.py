@@ -109,9 +109,9 @@ class CooperativeViewSet(viewsets.ViewSet):
         return Response(CooperativeOut.of(selectors.get_own_cooperative(viewer_id=request.user.pk)))
 
     @extend_schema(responses={200: InvitationOut, **refusals(400, 429)})
-    @action(detail=False, url_path="invite/(?P<code>[^/]+)")
+    @action(detail=False, url_path="invite/(?P<code>.+)")
     def invite(self, request: Request, code: str) -> Response:
-        """What the join page shows before joining."""
+        """What the join page shows before joining. The code may be a pasted join URL, percent-encoded."""
         with bounded_guess(request):
             row = selectors.preview_invitation(invite_code=code)
         return Response(InvitationOut.of(row))

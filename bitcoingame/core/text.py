@@ -2,27 +2,67 @@
 
 import unicodedata
 
+import emoji
+import regex
+
+from bitcoingame.core.claims import claims_authority
+
 # Emoji and some scripts need these format characters; all others only hide or reorder text.
 _JOINERS = {"\u200c", "\u200d"}
 # Letters and symbols that show nothing.
-_INKLESS = {"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"}
+_INKLESS = {"\u115f", "\u1160", "\u2800", "\u3164", "\uffa0", "\ufffc", "\U0001d159"}
+
+# The patterns take the classes of characters from the Unicode data that come with `regex`: Python's own data know
+# neither which characters are ignorable nor which letters join.
+_IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}")
+_CLUSTER = regex.compile(r"\X")
+_TRANSPARENT = r"[\p{Joining_Type=T}--\p{Default_Ignorable_Code_Point}]*"
+_JOINED_ON = rf"[\p{{Joining_Type=L}}\p{{Joining_Type=D}}]{_TRANSPARENT}"
+_JOINED_BACK = rf"{_TRANSPARENT}[\p{{Joining_Type=R}}\p{{Joining_Type=D}}]"
+_VIRAMA = r"\p{Indic_Syllabic_Category=Virama}"
+_ACTING = regex.compile(
+    rf"""
+      (?<={_JOINED_ON}) \u200c (?={_JOINED_BACK})      # parts two letters that would join
+    | (?<={_JOINED_ON}) \u200d (?!{_JOINED_BACK})      # shapes a letter as if another followed
+    | (?<!{_JOINED_ON}) (?<!\u200d) \u200d (?={_JOINED_BACK})  # or as if another went before
+    | (?<={_VIRAMA}) [\u200c\u200d] (?=\p{{L}})        # chooses how an Indic conjunct is drawn
+    | (?<={_VIRAMA}) \u200d (?!\S)                     # shows the half form of a last consonant
+    | (?<=\p{{L}}) \u200d (?={_VIRAMA}\p{{L}})
+    | (?<=[\p{{Script=Mongolian}}&&\p{{L}}]) [\u180b-\u180d\u180f]
+    | (?<=[\p{{Script=Mongolian}}&&\p{{L}}]) \u180e (?=[\u1820\u1821](?!\p{{L}}))
+    """,
+    regex.VERBOSE | regex.VERSION1,
+)
+_SELECTORS = {"\ufe0e", "\ufe0f"}
 
 
 class BadText(ValueError):
     """The text cannot be taken; str(error) is the sentence to show."""
 
 
-def clean_line(text: str, *, minimum: int, maximum: int) -> str:
-    """Returns the text in NFC, trimmed, with one space for each run of white space. Lengths are in characters.
+def clean_name(text: str, *, minimum: int, maximum: int) -> str:
+    """Returns the text as clean_line does. It is what a user or a cooperative will be called.
 
-    Raises BadText for control, invisible and direction-changing characters, and for text that is too short, is too
-    long or shows nothing.
+    Raises BadText as clean_line does, and for names that claim to be the platform or its staff.
+    """
+    text = clean_line(text, minimum=minimum, maximum=maximum)
+    if claims_authority(text):
+        raise BadText("This name is kept for the platform and its staff.")
+    return text
+
+
+def clean_line(text: str, *, minimum: int, maximum: int) -> str:
+    """Returns the text in NFC, trimmed, with one space for each run of white space.
+
+    `maximum` counts characters. `minimum` counts what is seen: a letter with its marks or an emoji with its parts is
+    one, and spaces are none. Raises BadText for control and direction-changing characters, for invisible ones where
+    they do nothing, and for text that is too short, is too long or shows nothing.
     """
     text = unicodedata.normalize("NFC", text).strip()
-    if any(is_forbidden(character) for character in text):
+    if any(is_forbidden(character) for character in text) or has_idle_characters(text):
         raise BadText("This may not contain control or invisible characters.")
     text = " ".join(text.split())
-    if len(text) < minimum or not any(is_visible(character) for character in text):
+    if len(text) < minimum or not count_seen(text) >= max(minimum, 1):
         raise BadText("This may not be blank." if minimum <= 1 else f"This must have at least {minimum} characters.")
     if len(text) > maximum:
         raise BadText(f"This may have at most {maximum} characters.")
@@ -30,14 +70,42 @@ def clean_line(text: str, *, minimum: int, maximum: int) -> str:
 
 
 def is_forbidden(character: str) -> bool:
-    """Whether the character controls, hides or reorders text, or is unassigned."""
+    """Whether the character controls, hides or reorders text wherever it stands, or is unassigned."""
     if is_new_emoji(character):
         return False
     category = unicodedata.category(character)
     if category == "Cf":
         # Tags (U+E0020 to U+E007F) spell the flags of regions.
-        return character not in _JOINERS and not "\U000e0020" <= character <= "\U000e007f"
+        return character not in _JOINERS and character != "\u180e" and not "\U000e0020" <= character <= "\U000e007f"
     return category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def has_idle_characters(text: str) -> bool:
+    """Whether the text holds invisible characters where they do nothing.
+
+    Joiners, variation selectors and tags act within emoji, and joiners within scripts whose letters join. Elsewhere
+    they only make a text that looks like another one.
+    """
+    if text.isascii():
+        return False
+    if not _INKLESS.isdisjoint(text):
+        return True
+    if not _IGNORABLE.search(text):
+        return False
+    rest = _CLUSTER.sub(lambda found: "" if is_emoji(found[0]) else found[0], _ACTING.sub("", text))
+    return _IGNORABLE.search(rest) is not None
+
+
+def is_emoji(cluster: str) -> bool:
+    """Whether this is one emoji with all its parts, or one symbol and the selector that draws it as emoji or text."""
+    if emoji.is_emoji(cluster):
+        return True
+    return cluster[1:] in _SELECTORS and bool(emoji.EMOJI_DATA.get(cluster[0], {}).get("variant"))
+
+
+def count_seen(text: str) -> int:
+    """How many characters a reader sees: letters with their marks, emoji with their parts. Spaces do not count."""
+    return sum(any(map(is_visible, cluster)) for cluster in _CLUSTER.findall(text))
 
 
 def is_visible(character: str) -> bool:

@@ -16,6 +16,13 @@ from profiles.mining import NewBadge
 
 RANKS_WORTH_TELLING = 5
 MAX_MATCH_USERS = 10_000
+_VARIANTS_OF_BADGE = {
+    (True, True): "described",
+    (True, False): "described_no_xp",
+    (False, True): "",
+    (False, False): "no_xp",
+}
+"""The variants of badge_earned, by whether the event describes the badge and whether the badge brings XP."""
 NOBODY = ""
 """Stands in place of the user if an event has none."""
 
@@ -25,6 +32,7 @@ class Badge(NamedTuple):
     slug: str
     name: str
     xp: int
+    about: str
 
 
 def parse_badge(data: Data) -> Badge:
@@ -33,6 +41,7 @@ def parse_badge(data: Data) -> Badge:
         read_line(data, "badge_slug", maximum=64),
         read_line(data, "badge_name", maximum=128),
         read_whole(data, "xp_reward", maximum=1_000_000_000, default=0),
+        read_line(data, "description", maximum=500, default="") if data.get("description") else "",
     )
 
 
@@ -46,10 +55,20 @@ def handle_badges(facts: Sequence[Fact[Badge]], effects: Effects) -> None:
     for kept in mining.keep_badges(badges):
         user_id, _, origin, badge = first[kept]
         rewards[user_id] += badge.xp
-        effects.record(user_id, "badge_earned", name=badge.name, slug=badge.slug, xp=badge.xp)
-        effects.notify("badge_earned", [user_id], origin=origin, name=badge.name, xp=badge.xp)
+        effects.record(user_id, "badge_earned", name=badge.name, slug=badge.slug, xp=badge.xp, about=badge.about)
+        _notify_of_badge(user_id, origin, badge, effects)
     if rewards:
         mining.reward_badges(rewards)
+
+
+def _notify_of_badge(user_id: int, origin: str, badge: Badge, effects: Effects) -> None:
+    values: dict[str, str | int] = {"name": badge.name}
+    if badge.about:
+        values["about"] = badge.about
+    if badge.xp:
+        values["xp"] = badge.xp
+    variant = _VARIANTS_OF_BADGE[bool(badge.about), bool(badge.xp)]
+    effects.notify("badge_earned", [user_id], origin=origin, variant=variant, **values)
 
 
 class Level(NamedTuple):

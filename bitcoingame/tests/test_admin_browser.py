@@ -80,7 +80,7 @@ def test_a_report_about_a_name(live_server, browser, staff, alice, bob, charlie)
         ("Kind Pirates", False),
         ("Rude Ghosts", False),
     ]
-    news = Notification.objects.filter(user=bob, subtype="coop_activity").order_by("seq")
+    news = Notification.objects.filter(user=bob, subtype__in=["coop_activity", "coop_seat_changed"]).order_by("seq")
     assert list(news.values_list("description", flat=True)) == [
         "Rude Pirates has been renamed by our staff and is now called Kind Pirates.",
         "Kind Pirates has been suspended by our staff. You keep your seat and may leave.",

@@ -9,9 +9,10 @@ from conftest import make_cooperative
 from notifications.kinds import CATALOGUE
 from notifications.models import Broadcast, Notification
 from notifications.reminders import tell_silent_workers, warn_of_ending_streaks
-from profiles.models import NotificationPreferences
+from profiles.models import NotificationPreferences, User
 from social.activity import TITLES
 from social.models import UserActivity
+from social.moderation import suspend_cooperative
 from social.services import remove_member
 
 SUNDAY = datetime(2026, 1, 11, 18, tzinfo=UTC)
@@ -25,6 +26,7 @@ def want_everything():
 
 def test_both_tables_are_brought_about_to_the_last_row(alice, bob):
     want_everything()
+    staff = User.objects.create_staff("mona")
     cooperative = make_cooperative(alice, bob)
     user = {"user": alice.btc_address}
     machine = {**user, "worker": "bitaxe-1"}
@@ -53,6 +55,7 @@ def test_both_tables_are_brought_about_to_the_last_row(alice, bob):
     tell_silent_workers(now=SUNDAY + timedelta(hours=1))
     warn_of_ending_streaks(now=SUNDAY)
     remove_member(actor=alice, cooperative_id=cooperative.pk, user_id=bob.pk)
+    suspend_cooperative(staff=staff, reason="A test.", cooperative_id=cooperative.pk)
 
     announced = set(Broadcast.objects.values_list("kind", flat=True))
     told = set(Notification.objects.values_list("subtype", flat=True))

@@ -207,8 +207,8 @@ def test_a_best_of_all_time_is_kept_and_told(alice):
     happen(best(alice, 1500), best(alice, 900), best(alice, 2_500_000))
     assert state_of(alice).best_difficulty == 2_500_000
     assert told(alice) == [
-        ("personal_best", "Your best difficulty is now 1.5k."),
-        ("personal_best", "Your best difficulty is now 2.5M, up from 1.5k."),
+        ("personal_best", "Your best difficulty is now 1,500."),
+        ("personal_best", "Your best difficulty is now 2,500,000, up from 1,500."),
     ]
 
 

@@ -77,7 +77,7 @@ def test_a_kind_without_preference_is_always_wanted_but_for_in_app(alice, bob):
         ("lottery_results", "lottery_results", "", {"rank": 3, "week": "2026-W47"}),
         ("leaderboard_change", "leaderboard_change", "", {"old_rank": 9, "new_rank": 2, "period": "weekly"}),
         ("block_found_any", "block_found", "anonymous", {"height": 900123}),
-        ("coop_activity", "coop_activity", "dissolved", {"cooperative": "Hash Pirates"}),
+        ("coop_activity", "coop_activity", "new_code", {"cooperative": "Hash Pirates"}),
     ],
 )
 def test_each_switch_turns_its_kind_on_and_off(alice, bob, preference, kind, variant, values):

@@ -1,11 +1,12 @@
 """The catalogue equals the product's list (SPECIFIED), and its texts say what happened."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from notifications.errors import BadValue, MissingValue, NotificationMistake, UnknownKind, UnknownValue
-from notifications.kinds import CATALOGUE, shorten, write_text
+from notifications.kinds import CATALOGUE, in_bitcoins, in_full, shorten, write_text
 from notifications.models import TYPES
 from notifications.preferences import default_preferences, should_deliver
 from profiles.models import NotificationPreferences
@@ -28,6 +29,7 @@ social       block_found               Block Found!                 block_found_
 social       coop_activity             Cooperative Update           coop_activity             -    /coop
 social       coop_member_joined        New Member Joined            coop_activity             -    /coop
 social       coop_removed              Removed from Cooperative     -                         -    /coop
+social       coop_seat_changed         Your Cooperative Has Changed -                         -    /coop
 system       maintenance               Scheduled Maintenance        -                         mail /dashboard
 system       welcome                   Welcome to The Bitcoin Game! -                         -    /dashboard
 """
@@ -36,8 +38,8 @@ SAMPLES = [
     (
         "personal_best",
         "",
-        {"difficulty": 1.2404e12, "previous": 830e9},
-        "Your best difficulty is now 1.24T, up from 830G.",
+        {"difficulty": 4_231_847_293.0, "previous": 830e6},
+        "Your best difficulty is now 4,231,847,293, up from 830,000,000.",
     ),
     ("personal_best", "first", {"difficulty": 999}, "Your best difficulty is now 999."),
     ("worker_online", "", {"worker": "bitaxe-1"}, "bitaxe-1 is mining again."),
@@ -48,7 +50,20 @@ SAMPLES = [
         {"weeks": 1},
         "Your streak of 1 week ends at 00:00 UTC unless you submit a share before.",
     ),
-    ("badge_earned", "", {"name": "Block Party", "xp": 500}, 'You earned the badge "Block Party" and 500 XP.'),
+    ("badge_earned", "", {"name": "Block Party", "xp": 5000}, 'You earned the badge "Block Party" and 5,000 XP.'),
+    ("badge_earned", "no_xp", {"name": "Block Party"}, 'You earned the badge "Block Party".'),
+    (
+        "badge_earned",
+        "described",
+        {"name": "Block Party", "about": "You found your first block!", "xp": 1},
+        "You found your first block! You earned 1 XP.",
+    ),
+    (
+        "badge_earned",
+        "described_no_xp",
+        {"name": "Night Owl", "about": "Mine from dusk till dawn"},
+        "Mine from dusk till dawn.",
+    ),
     ("level_up", "", {"level": 7, "title": "Hash Hero"}, "You reached level 7: Hash Hero."),
     ("level_up", "untitled", {"level": 7}, "You reached level 7."),
     ("streak_extended", "", {"weeks": 12}, "Your mining streak is now 12 weeks long."),
@@ -72,6 +87,12 @@ SAMPLES = [
     ("coop_activity", "rank", {"cooperative": "Hash Pirates", "rank": 10}, "Hash Pirates entered this week's top 10."),
     (
         "coop_activity",
+        "first_place",
+        {"cooperative": "Hash Pirates"},
+        "Hash Pirates is in first place this week.",
+    ),
+    (
+        "coop_activity",
         "streak",
         {"cooperative": "Hash Pirates", "weeks": 4},
         "Hash Pirates has mined for 4 weeks in a row.",
@@ -82,20 +103,20 @@ SAMPLES = [
         {"finder": "Bob", "height": 900123, "cooperative": "Hash Pirates"},
         "Bob found block #900123 for Hash Pirates.",
     ),
-    ("coop_activity", "became_admin", {"cooperative": "Hash Pirates"}, "You are now the admin of Hash Pirates."),
+    ("coop_seat_changed", "became_admin", {"cooperative": "Hash Pirates"}, "You are now the admin of Hash Pirates."),
     (
-        "coop_activity",
+        "coop_seat_changed",
         "no_longer_admin",
         {"cooperative": "Hash Pirates"},
         "Hash Pirates has been handed over: you are now a member of it.",
     ),
     (
-        "coop_activity",
+        "coop_seat_changed",
         "suspended",
         {"cooperative": "Hash Pirates"},
         "Hash Pirates has been suspended by our staff. You keep your seat and may leave.",
     ),
-    ("coop_activity", "restored", {"cooperative": "Hash Pirates"}, "Hash Pirates is active again."),
+    ("coop_seat_changed", "restored", {"cooperative": "Hash Pirates"}, "Hash Pirates is active again."),
     (
         "coop_activity",
         "renamed",
@@ -108,11 +129,10 @@ SAMPLES = [
         {"cooperative": "Hash Pirates"},
         "Hash Pirates has a new invite code; the old one no longer works.",
     ),
-    ("coop_activity", "dissolved", {"cooperative": "Hash Pirates"}, "Hash Pirates has been dissolved."),
     ("coop_member_joined", "", {"member": "Bob", "cooperative": "Hash Pirates"}, "Bob joined Hash Pirates."),
     ("coop_removed", "", {"cooperative": "Hash Pirates"}, "You were removed from Hash Pirates."),
     (
-        "coop_removed",
+        "coop_seat_changed",
         "dissolved",
         {"cooperative": "Hash Pirates"},
         "Hash Pirates has been dissolved by our staff, and your seat with it.",
@@ -218,10 +238,51 @@ def test_braces_in_values_stay_braces():
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0"), (1, "1"), (999.4, "999"), (999.6, "1k"), (1_240_000_000_000, "1.24T"), (5e15, "5P"), (2.5e18, "2.5E")],
-)
+    [
+        (0, "0"), (1, "1"), (0.5, "0.5"), (999.4, "999"), (999.6, "1K"), (19_100_000, "19.1M"), (999_999, "1M"),
+        (4_231_847_293, "4.23B"), (1_240_000_000_000, "1.24T"), (999.6e12, "1,000T"), (5e15, "5,000T"),
+        (2.5e18, "2,500,000T"),
+    ],
+)  # fmt: skip
 def test_numbers_are_shortened(number, text):
     assert shorten(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"), (0.00123, "0.00123"), (0.5, "0.5"), (1, "1"), (5.25, "5.25"), (100.0, "100"), (999.999, "1000"),
+        (1000.4, "1,000"), (4_231_847_293, "4,231,847,293"), (1e18, "1,000,000,000,000,000,000"),
+    ],
+)  # fmt: skip
+def test_numbers_in_full(number, text):
+    assert in_full(number) == text
+
+
+@pytest.mark.parametrize(
+    ("satoshis", "text"),
+    [(1, "0.00000001"), (312_500_000, "3.125"), (5_000_000_000, "50"), (2**53, "90,071,992.54740992")],
+)
+def test_satoshis_are_written_as_bitcoins(satoshis, text):
+    assert in_bitcoins(satoshis) == text
+
+
+@pytest.mark.parametrize(
+    ("description", "sentence"), [("We move", "We move."), ("We move.", "We move."), ("We move!", "We move!")]
+)
+def test_a_sentence_ends_before_the_next_begins(description, sentence):
+    starts_at = datetime(2026, 12, 1, 18, 30, tzinfo=UTC)
+    text = write_text("maintenance", "scheduled", {"description": description, "starts_at": starts_at}).description
+    assert text == f"{sentence} It starts on 1 December 2026 at 18:30 UTC."
+
+
+@pytest.mark.parametrize(("kind", "variant", "values", "description"), SAMPLES)
+def test_nouns_follow_their_number(kind, variant, values, description):
+    """No text says "1 weeks" or "0 XP"; large numbers are grouped."""
+    for number in (1, 2, 1_000_000):
+        counted = {name: number if name in ("weeks", "minutes", "xp") else value for name, value in values.items()}
+        text = write_text(kind, variant, counted).description
+        assert not re.search(r"\b1 (weeks|minutes)|[2-9] (week|minute)\b|\b0 XP|1000000", text), text
 
 
 def test_default_preferences():

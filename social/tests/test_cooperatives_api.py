@@ -254,8 +254,10 @@ class TestLeaving:
         refusal(client.get(f"{URL}/{cooperative.pk}/stats"), 404, "cooperative_not_found")
         assert client.get(URL).json() == {"cooperatives": [], "total": 0, "page": 1, "per_page": 20}
         code = {"invite_code": cooperative.invite_code}
-        refusal(client.post(f"{URL}/join", code, format="json"), 400, "invalid_invite_code")
-        refusal(client.get(f"{URL}/invite/{cooperative.invite_code}"), 400, "invalid_invite_code")
+        said = refusal(client.post(f"{URL}/join", code, format="json"), 400, "cooperative_inactive")
+        assert "no longer active" in said
+        refusal(client.get(f"{URL}/invite/{cooperative.invite_code}"), 400, "cooperative_inactive")
+        assert not CooperativeMember.objects.exists()
 
     def test_a_user_without_a_cooperative_cannot_leave(self, bob):
         refusal(client_of(bob).post(f"{URL}/leave"), 400, "not_a_member")

@@ -184,13 +184,26 @@ class TestMineInvitationAndNames:
         refusal(client_of(bob).get(f"{URL}/mine"), 404, "no_cooperative")
         refusal(client_of(None).get(f"{URL}/mine"), 401, "not_signed_in")
 
-    def test_the_join_page_sees_the_cooperative_and_nobody_in_it(self, alice, bob, client):
-        code = make_cooperative(alice, bob, name="Pirates").invite_code
+    @pytest.mark.parametrize("setting", ["public_profile", "show_in_coop_rankings"])
+    def test_the_join_page_sees_the_members_whom_outsiders_may_see(self, alice, bob, client, setting):
+        hidden = make_user("Hidden", **{setting: False})
+        code = make_cooperative(alice, hidden, bob, name="Pirates").invite_code
 
-        body = client.get(f"{URL}/invite/{code.lower()}").json()
+        for asker in (client, client_of(make_user()), client_of(hidden)):
+            response = asker.get(f"{URL}/invite/{code.lower()}")
+            body = response.json()
+            assert (body["name"], body["member_count"], body["max_members"]) == ("Pirates", 3, 20)
+            assert (shown(response), body["invite_code"]) == (["Alice", "Bob"], None)
+            assert (b"Hidden" in response.content, hidden.btc_address[-8:].encode() in response.content) == (
+                False,
+                False,
+            )
 
-        assert (body["name"], body["member_count"], body["max_members"]) == ("Pirates", 2, 20)
-        assert (body["members"], body["invite_code"]) == ([], None)
+    def test_at_most_four_queries_for_the_join_page(self, alice, client, django_assert_max_num_queries):
+        code = make_cooperative(alice, *[make_user() for _ in range(19)]).invite_code
+
+        with django_assert_max_num_queries(4):
+            assert len(shown(client.get(f"{URL}/invite/{code}"))) == 20
 
     def test_the_join_page_of_a_suspended_one(self, alice, client):
         code = make_cooperative(alice).invite_code

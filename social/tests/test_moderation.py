@@ -83,7 +83,7 @@ def test_a_suspended_cooperative_is_gone_for_others_and_keeps_its_members(mona, 
     assert client_of(bob).get(f"/api/v1/cooperatives/{pirates.pk}").json()["is_active"] is False
     with pytest.raises(CooperativeInactive):
         services.join_cooperative(user=charlie, invite_code=pirates.invite_code)
-    news = ("coop_activity", "Pirates has been suspended by our staff. You keep your seat and may leave.")
+    news = ("coop_seat_changed", "Pirates has been suspended by our staff. You keep your seat and may leave.")
     assert (told(alice), told(bob)) == ([news], [news])
     assert audited() == [("mona", "suspend_cooperative", "Pirates", REASON)]
 
@@ -102,7 +102,7 @@ def test_a_restored_cooperative_is_public_again(mona, pirates, alice, charlie):
     moderation.restore_cooperative(staff=mona, reason="A mistake.", cooperative_id=pirates.pk)
 
     assert client_of(charlie).get(f"/api/v1/cooperatives/{pirates.pk}").status_code == 200
-    assert told(alice)[1:] == [("coop_activity", "Pirates is active again.")]
+    assert told(alice)[1:] == [("coop_seat_changed", "Pirates is active again.")]
     assert audited()[1:] == [("mona", "restore_cooperative", "Pirates", "A mistake.")]
 
 
@@ -111,7 +111,7 @@ def test_staff_dissolve_with_members_inside(mona, pirates, alice, bob):
 
     pirates.refresh_from_db()
     assert (pirates.is_active, pirates.member_count, seats(pirates)) == (False, 0, [])
-    news = ("coop_removed", "Pirates has been dissolved by our staff, and your seat with it.")
+    news = ("coop_seat_changed", "Pirates has been dissolved by our staff, and your seat with it.")
     assert (told(alice), told(bob)) == ([news], [news])
     entry = AuditEntry.objects.get()
     assert entry.details == {"member_ids": [str(alice.pk), str(bob.pk)]}
@@ -155,7 +155,7 @@ def test_the_admin_is_removed_and_succeeded(mona, pirates, alice, bob):
     pirates.refresh_from_db()
     assert (pirates.owner_id, seats(pirates)) == (bob.pk, [("Bob", "admin")])
     assert told(alice) == [("coop_removed", "You were removed from Pirates.")]
-    assert told(bob) == [("coop_activity", "You are now the admin of Pirates.")]
+    assert told(bob) == [("coop_seat_changed", "You are now the admin of Pirates.")]
 
 
 def test_ownership_goes_over_and_back(mona, pirates, alice, bob):
@@ -163,8 +163,8 @@ def test_ownership_goes_over_and_back(mona, pirates, alice, bob):
 
     pirates.refresh_from_db()
     assert (pirates.owner_id, seats(pirates)) == (bob.pk, [("Alice", "member"), ("Bob", "admin")])
-    mine = ("coop_activity", "You are now the admin of Pirates.")
-    not_mine = ("coop_activity", "Pirates has been handed over: you are now a member of it.")
+    mine = ("coop_seat_changed", "You are now the admin of Pirates.")
+    not_mine = ("coop_seat_changed", "Pirates has been handed over: you are now a member of it.")
     assert (told(alice), told(bob)) == ([not_mine], [mine])
 
     moderation.hand_over(staff=mona, reason="Back.", cooperative_id=pirates.pk, user_id=alice.pk)

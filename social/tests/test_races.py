@@ -105,7 +105,7 @@ def test_admin_leaves_while_others_join_and_leave(at_once):
         )
 
         assert not [r for r in results[:2] if isinstance(r, Exception)]
-        assert {type(r).__name__ for r in results[2:]} <= {"Cooperative", "InvalidInviteCode"}
+        assert {type(r).__name__ for r in results[2:]} <= {"Cooperative", "CooperativeInactive"}
         assert_whole(cooperative)
 
 

@@ -324,7 +324,7 @@ class TestMilestones:
         update_cooperative_stats(now=TUESDAY_NOON)
         update_cooperative_stats(now=TUESDAY_NOON + timedelta(minutes=5))
 
-        assert told(alice) == ["Hash Pirates entered this week's top 1."]
+        assert told(alice) == ["Hash Pirates is in first place this week."]
 
     def test_a_rank_around_a_border_is_told_once(self, alice):
         make_cooperative(alice, name="Hash Pirates")

@@ -33,7 +33,7 @@ def move_about(user, cooperatives, rounds):
     for number in range(rounds):
         try:
             services.join_cooperative(user=user, invite_code=cooperatives[number % len(cooperatives)].invite_code)
-        except services.InvalidInviteCode:
+        except services.CooperativeInactive:
             continue
         services.leave_cooperative(user=user)
 

@@ -46,16 +46,22 @@ def test_the_heir_learns_of_it(alice, bob, charlie):
 
     client_of(alice).post(f"{URL}/leave")
 
-    assert told(bob) == [("coop_activity", "Cooperative Update", "You are now the admin of Pirates.", "/coop")]
+    assert told(bob) == [
+        ("coop_seat_changed", "Your Cooperative Has Changed", "You are now the admin of Pirates.", "/coop")
+    ]
     assert told(alice) == told(charlie) == []
 
 
-def test_the_last_one_learns_of_the_end(alice, bob):
+@pytest.mark.parametrize("way", ["leave", "dissolve"])
+def test_nobody_is_told_of_their_own_deed(alice, way):
     cooperative = make_cooperative(alice, name="Pirates")
 
-    client_of(alice).delete(f"{URL}/{cooperative.pk}")
+    if way == "leave":
+        assert client_of(alice).post(f"{URL}/leave").status_code == 200
+    else:
+        assert client_of(alice).delete(f"{URL}/{cooperative.pk}").status_code == 204
 
-    assert told(alice) == [("coop_activity", "Cooperative Update", "Pirates has been dissolved.", "/coop")]
+    assert told(alice) == []
 
 
 def test_a_refused_action_tells_nobody(alice, bob, charlie):

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from rest_framework import exceptions, serializers
 
-from bitcoingame.core.text import BadText, clean_line
+from bitcoingame.core.text import BadText, clean_line, clean_name
 
 
 def parsed(form: type[serializers.Serializer[Any]], data: Any, *, partial: bool = False) -> dict[str, Any]:
@@ -26,7 +26,9 @@ class StrictCharField(serializers.CharField):
 
 
 class LineField(StrictCharField):
-    """One line of text that a person typed. min_length and max_length count the characters after cleaning."""
+    """One line of text that a person typed. min_length and max_length count as clean_line does."""
+
+    clean = staticmethod(clean_line)
 
     def __init__(self, *, min_length: int = 1, max_length: int, **kwargs: Any) -> None:
         self.bounds = {"minimum": min_length, "maximum": max_length}
@@ -34,9 +36,15 @@ class LineField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         try:
-            return clean_line(super().to_internal_value(data), **self.bounds)
+            return self.clean(super().to_internal_value(data), **self.bounds)
         except BadText as error:
             raise exceptions.ValidationError(str(error)) from None
+
+
+class NameField(LineField):
+    """What a user or a cooperative will be called, cleaned by clean_name."""
+
+    clean = staticmethod(clean_name)
 
 
 class StrictBooleanField(serializers.BooleanField):

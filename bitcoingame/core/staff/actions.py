@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from bitcoingame.core.errors import DomainError
 from bitcoingame.core.staff.pages import ReadOnlyAdmin
-from bitcoingame.core.text import BadText, clean_line
+from bitcoingame.core.text import BadText, clean_line, clean_name
 
 MAX_ROWS = 100
 MAX_REASON = 500
@@ -30,13 +30,20 @@ class LineField(forms.CharField):
     """One line of text, cleaned by clean_line."""
 
     widget = UnfoldAdminTextInputWidget
+    clean_text = staticmethod(clean_line)
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
         try:
-            return clean_line(text, minimum=self.min_length or 1, maximum=self.max_length or MAX_REASON)
+            return self.clean_text(text, minimum=self.min_length or 1, maximum=self.max_length or MAX_REASON)
         except BadText as error:
             raise forms.ValidationError(str(error)) from None
+
+
+class NameField(LineField):
+    """What a cooperative will be called, cleaned by clean_name."""
+
+    clean_text = staticmethod(clean_name)
 
 
 class ReasonForm(forms.Form):
