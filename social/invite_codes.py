@@ -19,7 +19,8 @@ _LONGEST = 2000
 _PARAMETER = re.compile(r"[?&#;](?:invite[_-]?code|invite|code)=([^?&#;]*)", re.IGNORECASE)
 _AFTER_JOIN = re.compile(r"/(?:join|invite|invitation)/+([^/?#]+)", re.IGNORECASE)
 _LAST_PART = re.compile(r"/([^/?#]+)/*(?:[?#].*)?$")
-_AFTER_LABEL = re.compile(r":([^:]*)$")
+_OF_A_URL = re.compile(r"[/?=]")
+_AFTER_LABEL = re.compile(r":([^:/?=]*)$")
 # Spaces, hyphens, quotes, brackets and invisible characters, which a code gains on its way.
 _LOOSE = regex.compile(r"[^\p{L}\p{N}]|\p{Default_Ignorable_Code_Point}")
 
@@ -45,7 +46,8 @@ def normalize_invite_code(text: str) -> str:
 
 def _candidates(text: str) -> Iterator[str]:
     """The text itself, and the parts of the URLs in it that may be the code, the surest first."""
-    yield text
+    if not _OF_A_URL.search(text):
+        yield text
     text = unquote(text)
     # A URL with words around it, then a URL that holds spaces itself.
     for url in (*text.split(), text):

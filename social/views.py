@@ -109,7 +109,7 @@ class CooperativeViewSet(viewsets.ViewSet):
         return Response(CooperativeOut.of(selectors.get_own_cooperative(viewer_id=request.user.pk)))
 
     @extend_schema(responses={200: InvitationOut, **refusals(400, 429)})
-    @action(detail=False, url_path="invite/(?P<code>.+)")
+    @action(detail=False, url_path=r"invite/(?P<code>[\s\S]+)")
     def invite(self, request: Request, code: str) -> Response:
         """What the join page shows before joining. The code may be a pasted join URL, percent-encoded."""
         with bounded_guess(request):

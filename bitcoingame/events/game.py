@@ -41,8 +41,16 @@ def parse_badge(data: Data) -> Badge:
         read_line(data, "badge_slug", maximum=64),
         read_line(data, "badge_name", maximum=128),
         read_whole(data, "xp_reward", maximum=1_000_000_000, default=0),
-        read_line(data, "description", maximum=500, default="") if data.get("description") else "",
+        _read_about(data),
     )
+
+
+def _read_about(data: Data) -> str:
+    """What the badge is for. It is decoration: one that cannot be shown is left out."""
+    try:
+        return read_line(data, "description", maximum=500, default="")
+    except Malformed:
+        return ""
 
 
 def handle_badges(facts: Sequence[Fact[Badge]], effects: Effects) -> None:

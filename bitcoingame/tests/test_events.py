@@ -308,6 +308,29 @@ def test_a_badge_is_earned_once(alice):
     ]
 
 
+@pytest.mark.parametrize(
+    ("description", "xp", "text"),
+    [
+        ("You found your first share!", 50, "You found your first share! You earned 50 XP."),
+        ("Submit a share", 1, "Submit a share. You earned 1 XP."),
+        ("Submit a share.", 0, "Submit a share."),
+        ("Submit a share.", None, "Submit a share."),
+        (None, 0, 'You earned the badge "First Share".'),
+        ("", 2_500, 'You earned the badge "First Share" and 2,500 XP.'),
+        ("  ", 0, 'You earned the badge "First Share".'),
+        (7, 5, 'You earned the badge "First Share" and 5 XP.'),
+        ({"en": "A"}, 5, 'You earned the badge "First Share" and 5 XP.'),
+    ],
+)
+def test_a_badge_says_what_it_is_for(alice, description, xp, text):
+    badge = {"badge_slug": "first_share", "badge_name": "First Share", "xp_reward": xp, "description": description}
+    happen(platform_event("badge_earned", user_id=alice.pk, **badge))
+
+    assert told(alice) == [("badge_earned", text)]
+    assert UserActivity.objects.get(user=alice).description == text
+    assert (state_of(alice).badges_earned, state_of(alice).xp) == (1, xp or 0)
+
+
 def test_a_level_rises_and_never_falls(alice):
     happen(platform_event("level_up", user=alice.btc_address, old_level=1, new_level=3, title="Hash Apprentice"))
     happen(platform_event("level_up", user=alice.btc_address, old_level=1, new_level=2, title="Newcomer"))

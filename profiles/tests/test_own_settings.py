@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import client_of
+from conftest import client_of, make_user
 from profiles.models import NotificationPreferences, User
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +65,9 @@ def test_name_and_country_change(alice):
         {"display_name": ""}, {"display_name": " "}, {"display_name": "x" * 65}, {"display_name": 1},
         {"display_name": "a\x00"}, {"display_name": "\u202ea"}, {"country_code": "DEU"}, {"country_code": "D1"},
         {"country_code": 49}, {"country_code": "ẞẞ"}, {"display_name": "Fine", "country_code": "X"},
+        {"display_name": "Al\u200dice"}, {"display_name": "Alice\ufe0f"}, {"display_name": "\u3164"},
+        {"display_name": "Admin"}, {"display_name": "The Bitcoin Game"}, {"display_name": "Support"},
+        {"display_name": "Miner-bc1qaaaa"}, {"display_name": "MINER bc1qAAAA"}, {"display_name": "Miner-1BoatSLR"},
     ],
 )  # fmt: skip
 def test_bad_names_and_countries(alice, change):
@@ -73,6 +76,20 @@ def test_bad_names_and_countries(alice, change):
     assert (response.status_code, response.json()["code"]) == (400, "invalid_input")
     alice.refresh_from_db()
     assert (alice.display_name, alice.country_code) == ("Alice", None)
+
+
+def test_nobody_takes_a_fallback_name_and_everybody_may_keep_their_own(alice):
+    make_user(btc_address="bc1q9vza2e8x573nczrlzms0wvx3gsqjx7vavgkx0l")
+    own = f"Miner-{alice.btc_address[:8]}"
+    client = client_of(alice)
+
+    for others in ("Miner-bc1q9vza", "MINER-BC1Q9VZA", "miner bc1q9vza", "Miner\u2010bc1q9vza"):
+        refused = client.patch(ME, {"display_name": others, "country_code": "DE"}, format="json")
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_input")
+        assert refused.json()["errors"] == {"display_name": ["This is how miners without a name are called."]}
+    kept = client.patch(ME, {"display_name": own}, format="json").json()
+
+    assert (kept["display_name"], kept["country_code"]) == (own, None)
 
 
 def test_settings_begin_with_the_defaults(alice):
@@ -91,6 +108,14 @@ def test_a_patch_keeps_what_it_leaves_out(alice):
         "privacy": {**DEFAULTS["privacy"], "publicProfile": False},
     }
     assert client.get(SETTINGS).json() == body
+
+
+def test_no_address_is_an_empty_one(alice):
+    assert client_of(alice).get(SETTINGS).json()["notifications"]["email"] == ""
+    whole = client_of(alice).patch(SETTINGS, DEFAULTS, format="json")
+
+    assert (whole.status_code, whole.json()) == (200, DEFAULTS)
+    assert NotificationPreferences.objects.get(user=alice).email is None
 
 
 @pytest.mark.parametrize("emptied", [None, ""])

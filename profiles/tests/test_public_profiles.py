@@ -59,7 +59,8 @@ def test_stats(miner, client, django_assert_num_queries):
 def test_a_newcomers_pages(client):
     make_user(btc_address=ADDRESS)
 
-    assert client.get(url(ADDRESS)).json()["display_name"] == "Miner-bc1q9vza"
+    profile = client.get(url(ADDRESS)).json()
+    assert (profile["display_name"], profile["level"], profile["level_title"]) == ("Miner-bc1q9vza", 1, "Nocoiner")
     assert client.get(url(ADDRESS, "stats")).json()["badges"] == []
 
 

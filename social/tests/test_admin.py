@@ -137,7 +137,9 @@ def test_without_a_reason_the_form_comes_back(desk, pirates, reason):
     assert not AuditEntry.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["", "x", "x" * 65, "tab\there\u0000", "\u202edrow"])
+@pytest.mark.parametrize(
+    "name", ["", "x", "x" * 65, "tab\there\u0000", "\u202edrow", "Pir\u200dates", "Official Staff"]
+)
 def test_a_name_is_as_good_as_one_from_the_api(desk, pirates, name):
     response = act(desk, COOPERATIVES, "rename", pirates.pk, name=name)
 

@@ -90,7 +90,8 @@ class TestFounding:
         "name",
         [
             "", " ", "x", " x ", "x" * 65, "a\x00b", "a\nb", "a\x7fb", "\u200b\u200b", "\u202eevil", "\u3164\u3164",
-            "\u00ad\u00ad", "a\u0378b", None, 7, True, ["ab"], {"a": 1},
+            "\u00ad\u00ad", "a\u0378b", None, 7, True, ["ab"], {"a": 1}, "Pi\u200drates", "Pirates\ufe0f", "👩\u200d🚀",
+            "Pirates\u2800", "Admin", "The Bitcoin Game", "Bitcoin Game Support", "Official Pirates",
         ],
     )  # fmt: skip
     def test_bad_names_are_refused(self, alice, name):
@@ -100,6 +101,19 @@ class TestFounding:
         assert "name" in response.json()["errors"]
         assert not Cooperative.objects.exists()
         assert not UserActivity.objects.exists()
+
+    @pytest.mark.parametrize("name", ["Pi\u200drates", "Admin", "Staff", "The Bitcoin Game"])
+    def test_an_admin_gives_no_such_name_either(self, alice, client, name):
+        cooperative = make_cooperative(alice, name="Pirates", motto="Arr")
+
+        changes = [{"name": name}, {"motto": "Ar\u200br"}, {"motto": "Ar\u3164r"}]
+        for change in changes:
+            answer = client_of(alice).put(f"{URL}/{cooperative.pk}", change, format="json")
+            refusal(answer, 400, "invalid_input")
+            assert answer.json()["errors"].keys() == change.keys()
+        refusal(client.get(f"{URL}/name-available", {"name": name}), 400, "invalid_input")
+        cooperative.refresh_from_db()
+        assert (cooperative.name, cooperative.motto) == ("Pirates", "Arr")
 
     @pytest.mark.parametrize(("motto", "stored"), [(None, None), ("", None), ("  ", None), (" a  b ", "a b")])
     def test_mottos_are_cleaned(self, alice, motto, stored):

@@ -2,15 +2,17 @@
 
 import sys
 import unicodedata
+from importlib import import_module
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
 from django.db.models import Q
 
 from bitcoingame.core.postgresql.constraints import violated_constraint
 from bitcoingame.core.postgresql.folding import Folded, folded
 from conftest import client_of, make_cooperative, make_user
-from profiles.models import User
+from profiles.models import GameState, User
 from profiles.searching import find_users
 from social.models import Cooperative
 from social.searching import find_cooperatives
@@ -164,3 +166,43 @@ def test_an_index_answers_staffs_search_for_users(alice):
     assert "idx_users_name_search" in plan.explain()
     assert "~>=~ 'strass'" in plan.explain()
     assert "idx_cooperatives_name" in Cooperative.objects.named(Q(folded_name=folded("Straße"))).explain()
+
+
+def test_namesakes_of_before_are_parted():
+    """The migration leaves the name to the oldest cooperative with members; nobody's name is lost without a trace."""
+    parting = migration_of("social", "folded_names").PART_NAMESAKES
+    gone = make_cooperative(make_user(), name="Gone")
+    client_of(gone.owner).post(f"{URL}/leave")
+    eldest, younger, other = (make_cooperative(make_user()) for _ in range(3))
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX idx_cooperatives_name")
+        for cooperative, name in (
+            (gone, "STRASSE"),
+            (eldest, "Straße"),
+            (younger, "ß" * 63 + "x"),
+            (other, "ẞ" * 63 + "X"),
+        ):
+            Cooperative.objects.filter(pk=cooperative.pk).update(name=name)
+        cursor.execute(parting)
+
+    assert dict(Cooperative.objects.values_list("pk", "name")) == {
+        gone.pk: f"STRASSE #{gone.pk}",
+        eldest.pk: "Straße",
+        younger.pk: "ß" * 63 + "x",
+        other.pk: "ẞ" * (64 - len(f" #{other.pk}")) + f" #{other.pk}",
+    }
+
+
+def test_miners_of_before_are_called_as_new_ones(alice, bob):
+    GameState.objects.filter(user=alice).update(level_title="")
+    GameState.objects.filter(user=bob).update(level_title="Hash Hero")
+    with connection.cursor() as cursor:
+        cursor.execute(migration_of("profiles", "folded_names").NAME_NEW_MINERS)
+
+    assert dict(GameState.objects.values_list("user_id", "level_title")) == {alice.pk: "Nocoiner", bob.pk: "Hash Hero"}
+
+
+def migration_of(app, name):
+    """The module of the migration with this name, whatever its number."""
+    found = [key for key in MigrationLoader(None).disk_migrations if key[0] == app and key[1].endswith(name)]
+    return import_module(f"{app}.migrations.{found[0][1]}")
