@@ -4,7 +4,7 @@ import re
 
 from django.db.models import Q, QuerySet
 
-from bitcoingame.core.postgresql.folding import Folded, folded
+from bitcoingame.core.postgresql.folding import folded
 from social.invite_codes import NO_CODE, normalize_invite_code
 from social.models import Cooperative
 
@@ -19,4 +19,4 @@ def find_cooperatives(cooperatives: QuerySet[Cooperative], term: str) -> QuerySe
         found |= Q(invite_code=code)
     if _ID.fullmatch(term):
         found |= Q(pk=int(term))
-    return cooperatives.alias(folded_name=Folded("name")).filter(found)
+    return cooperatives.filter(found)

@@ -111,7 +111,7 @@ def list_cooperatives(*, page: Page, search: str = "") -> tuple[list[Cooperative
     """
     rows: list[dict[str, Any]]
     if search:
-        found = Cooperative.objects.active().named(Q(folded_name__contains=folded(search)))
+        found = Cooperative.objects.active().filter(folded_name__contains=folded(search))
         rows, total = list(found.ranked().values(*SUMMARY)[page.window]), found.count()
     else:
         rows = fetch_rows(_LIST, {"limit": page.per_page, "offset": page.window.start})
@@ -211,7 +211,7 @@ def visible_to(viewer_id: int | None) -> CooperativeQuerySet:
 
 def is_name_available(name: str) -> bool:
     """Whether no cooperative has this name, both folded. Dissolved ones count too. `name` is already clean."""
-    return not Cooperative.objects.named(Q(folded_name=folded(name))).exists()
+    return not Cooperative.objects.filter(folded_name=folded(name)).exists()
 
 
 def list_activities(*, user_id: int, page: Page) -> tuple[list[ActivityRow], int]:
