@@ -41,7 +41,7 @@ class Cooperative(models.Model):
     """
 
     name = models.CharField(max_length=64, db_collation="pg_unicode_fast")
-    # Stored, because a search reads it in every row, and folding 50,000 names takes 450 ms.
+    # Stored, because a search reads it in every row, and folding 50,000 names takes half a second.
     folded_name = models.GeneratedField(
         expression=Folded("name"), output_field=models.TextField(db_collation="pg_unicode_fast"), db_persist=True
     )

@@ -31,6 +31,7 @@ FILLERS = {
 
 _HUMP = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _WORDS = re.compile(r"[^\W_]+")
+_DIGITS = "0123456789"
 _LONGEST = max(map(len, PLATFORM | STAFF))
 _FALLBACK = re.compile(r"(?:miner)*(?:(?:bc1[0-9a-z]{5,})|(?<=miner)[13][0-9a-z]{7})")
 
@@ -64,12 +65,12 @@ def _runs(words: list[str]) -> Iterator[str]:
         run = ""
         for word in words[start:]:
             run += word
-            if len(run.rstrip("0123456789")) > _LONGEST:
+            if len(run.strip(_DIGITS)) > _LONGEST:
                 break
-            yield run.rstrip("0123456789")
+            yield run.strip(_DIGITS)
 
 
 def _is_only_a_role(words: list[str]) -> bool:
-    named = {word.rstrip("0123456789") for word in words}
-    squeezed = "".join(words).rstrip("0123456789")
+    named = {word.strip(_DIGITS) for word in words}
+    squeezed = "".join(words).strip(_DIGITS)
     return squeezed in ROLES or (bool(named & ROLES) and named <= ROLES | FILLERS | {""})

@@ -1,4 +1,4 @@
-"""What people type: names and mottos, one line each."""
+"""One line of text: what people type (names, mottos), and what other programs call things."""
 
 import unicodedata
 
@@ -35,34 +35,47 @@ _ACTING = regex.compile(
 )
 _SELECTORS = {"\ufe0e", "\ufe0f"}
 
+_INVISIBLE = "This may not contain control or invisible characters."
+
 
 class BadText(ValueError):
     """The text cannot be taken; str(error) is the sentence to show."""
 
 
 def clean_name(text: str, *, minimum: int, maximum: int) -> str:
-    """Returns the text as clean_line does. It is what a user or a cooperative will be called.
+    """Returns the text as clean_typed does. It is what a user or a cooperative will be called.
 
-    Raises BadText as clean_line does, and for names that claim to be the platform or its staff.
+    Raises BadText as clean_typed does, and for names that claim to be the platform or its staff.
     """
-    text = clean_line(text, minimum=minimum, maximum=maximum)
+    text = clean_typed(text, minimum=minimum, maximum=maximum)
     if claims_authority(text):
         raise BadText("This name is kept for the platform and its staff.")
     return text
 
 
+def clean_typed(text: str, *, minimum: int, maximum: int) -> str:
+    """Returns what a person typed as clean_line does. Raises BadText for invisible characters that do nothing too.
+
+    Leaving them out would do for what is stored, and people would not learn that their text is not what they think.
+    """
+    text = unicodedata.normalize("NFC", text)
+    if drop_idle(text) != text:
+        raise BadText(_INVISIBLE)
+    return clean_line(text, minimum=minimum, maximum=maximum)
+
+
 def clean_line(text: str, *, minimum: int, maximum: int) -> str:
-    """Returns the text in NFC, trimmed, with one space for each run of white space.
+    """Returns the text in NFC, trimmed, with one space for each run of white space, without what drop_idle leaves out.
 
     `maximum` counts characters. `minimum` counts what is seen: a letter with its marks or an emoji with its parts is
-    one, and spaces are none. Raises BadText for control and direction-changing characters, for invisible ones where
-    they do nothing, and for text that is too short, is too long or shows nothing.
+    one, and spaces are none. Raises BadText for control, invisible and direction-changing characters, and for text
+    that is too short, is too long or shows nothing.
     """
     text = unicodedata.normalize("NFC", text).strip()
-    if any(is_forbidden(character) for character in text) or has_idle_characters(text):
-        raise BadText("This may not contain control or invisible characters.")
-    text = " ".join(text.split())
-    if len(text) < minimum or not count_seen(text) >= max(minimum, 1):
+    if any(is_forbidden(character) for character in text):
+        raise BadText(_INVISIBLE)
+    text = " ".join(unicodedata.normalize("NFC", drop_idle(text)).split())
+    if count_seen(text) < max(minimum, 1):
         raise BadText("This may not be blank." if minimum <= 1 else f"This must have at least {minimum} characters.")
     if len(text) > maximum:
         raise BadText(f"This may have at most {maximum} characters.")
@@ -80,20 +93,26 @@ def is_forbidden(character: str) -> bool:
     return category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
-def has_idle_characters(text: str) -> bool:
-    """Whether the text holds invisible characters where they do nothing.
+def drop_idle(text: str) -> str:
+    """The text without invisible characters where they do nothing but make a text that looks like another one.
 
-    Joiners, variation selectors and tags act within emoji, and joiners within scripts whose letters join. Elsewhere
-    they only make a text that looks like another one.
+    Joiners, variation selectors and tags act within emoji, and joiners within scripts whose letters join.
     """
-    if text.isascii():
-        return False
-    if not _INKLESS.isdisjoint(text):
-        return True
-    if not _IGNORABLE.search(text):
-        return False
-    rest = _CLUSTER.sub(lambda found: "" if is_emoji(found[0]) else found[0], _ACTING.sub("", text))
-    return _IGNORABLE.search(rest) is not None
+    if text.isascii() or (_INKLESS.isdisjoint(text) and not _IGNORABLE.search(text)):
+        return text
+    acting = {found.start() for found in _ACTING.finditer(text)}
+    return "".join(_without_idle(found[0], found.start(), acting) for found in _CLUSTER.finditer(text))
+
+
+def _without_idle(cluster: str, start: int, acting: set[int]) -> str:
+    """The cluster, which begins at `start`, without the idle characters. `acting` are the places of others."""
+    if is_emoji(cluster):
+        return cluster
+    return "".join(
+        character
+        for place, character in enumerate(cluster, start)
+        if place in acting or not (character in _INKLESS or _IGNORABLE.match(character))
+    )
 
 
 def is_emoji(cluster: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import regex
 
 from bitcoingame.core.claims import claims_address, claims_authority
-from bitcoingame.core.text import BadText, clean_line, clean_name, count_seen
+from bitcoingame.core.text import BadText, clean_line, clean_name, clean_typed, count_seen
 
 # Every character that Unicode says shows nothing by itself, in one of the planes that are in use.
 IGNORABLE = [
@@ -66,7 +66,7 @@ def test_nothing_else_that_shows_nothing_is_taken(character):
     ],
 )
 def test_they_are_taken_where_they_act(text):
-    assert clean_line(text, minimum=1, maximum=64) == unicodedata.normalize("NFC", text)
+    assert clean_typed(text, minimum=1, maximum=64) == unicodedata.normalize("NFC", text)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,23 @@ def test_they_are_taken_where_they_act(text):
 )
 def test_they_are_refused_where_their_neighbours_do_not_ask_for_them(text):
     with pytest.raises(BadText, match="invisible"):
-        clean_line(text, minimum=1, maximum=64)
+        clean_typed(text, minimum=1, maximum=64)
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("bit\u200daxe", "bitaxe"),
+        ("bitaxe\ufe0f", "bitaxe"),
+        ("\u3164bitaxe\u2800", "bitaxe"),
+        ("👩\u200d🚀 rig", "👩\u200d🚀 rig"),
+        ("⚡\ufe0f rig\ufe0f", "⚡\ufe0f rig"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("e\u034f\u0301", "é"),
+    ],
+)
+def test_what_machines_are_called_is_cleaned_and_not_refused(text, cleaned):
+    assert clean_line(text, minimum=1, maximum=64) == cleaned
 
 
 @pytest.mark.parametrize(
@@ -117,6 +133,7 @@ def test_the_minimum_counts_what_is_seen(text, seen):
 CLAIMS = [
     "The Bitcoin Game", "the bitcoin game", "THE-BITCOIN-GAME", "TheBitcoinGame", "thebitcoingame.com", "Bitcoin Game",
     "Bitcoin_Game Support", "The Bitcoin Game!", "Admin", "ADMIN", "a.d.m.i.n", "Ａｄｍｉｎ", "Ádmin", "[Admin]",
+    "1admin1", "AdminAlice", "Admin's Angels",
     "★ Admin ★", "admin7", "Alice (admin)", "Administrator", "Staff", "Pool Staff", "Official Pirates", "Moderator",
     "moderator_bob", "Support", "Support Team", "Bitcoin Support", "Help Desk", "Mod", "System", "Customer Service",
     "𝐀𝐝𝐦𝐢𝐧", "Ⓢⓣⓐⓕⓕ", "St\u00e2ff",
@@ -158,7 +175,7 @@ def test_nobody_takes_the_name_of_a_miner_without_one(name, claims):
 
 def is_taken(text):
     try:
-        clean_line(text, minimum=1, maximum=64)
+        clean_typed(text, minimum=1, maximum=64)
     except BadText:
         return False
     return True

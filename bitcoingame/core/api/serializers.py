@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from rest_framework import exceptions, serializers
 
-from bitcoingame.core.text import BadText, clean_line, clean_name
+from bitcoingame.core.text import BadText, clean_name, clean_typed
 
 
 def parsed(form: type[serializers.Serializer[Any]], data: Any, *, partial: bool = False) -> dict[str, Any]:
@@ -26,9 +26,9 @@ class StrictCharField(serializers.CharField):
 
 
 class LineField(StrictCharField):
-    """One line of text that a person typed. min_length and max_length count as clean_line does."""
+    """One line of text that a person typed. min_length and max_length count as clean_typed does."""
 
-    clean = staticmethod(clean_line)
+    clean = staticmethod(clean_typed)
 
     def __init__(self, *, min_length: int = 1, max_length: int, **kwargs: Any) -> None:
         self.bounds = {"minimum": min_length, "maximum": max_length}

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from bitcoingame.core.errors import DomainError
 from bitcoingame.core.staff.pages import ReadOnlyAdmin
-from bitcoingame.core.text import BadText, clean_line, clean_name
+from bitcoingame.core.text import BadText, clean_name, clean_typed
 
 MAX_ROWS = 100
 MAX_REASON = 500
@@ -27,10 +27,10 @@ _IDS = re.compile(r"-?[0-9]{1,18}(,-?[0-9]{1,18})*")
 
 
 class LineField(forms.CharField):
-    """One line of text, cleaned by clean_line."""
+    """One line of text, cleaned by clean_typed."""
 
     widget = UnfoldAdminTextInputWidget
-    clean_text = staticmethod(clean_line)
+    clean_text = staticmethod(clean_typed)
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
