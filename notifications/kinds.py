@@ -126,7 +126,7 @@ CATALOGUE: Mapping[str, Kind] = {
     "leaderboard_change": Kind(
         "competition",
         "Leaderboard Update",
-        "You moved from #{old_rank} to #{new_rank} on the {period} leaderboard.",
+        "You moved from #{old_rank} to #{new_rank} on the {period:spoken} leaderboard.",
         "/leaderboard",
         "View leaderboard",
         preference="leaderboard_change",
@@ -272,7 +272,8 @@ class _Writer(Formatter):
     """Knows these formats besides Python's own.
 
     `{x:short}` is shorten(x), `{x:digits}` is in_full(x), `{x:btc}` writes satoshis as bitcoins, `{x:sentence}` ends
-    the text with a full stop if it has no end, and `{x:week}` writes the number with its noun: 1 week, 5 weeks.
+    the text with a full stop if it has no end, `{x:spoken}` parts the words of a token, and `{x:week}` writes the
+    number with its noun: 1 week, 5 weeks.
     """
 
     def format_field(self, value: Any, format_spec: str) -> str:
@@ -285,6 +286,8 @@ class _Writer(Formatter):
                 return in_bitcoins(value)
             case "sentence":
                 return end_sentence(value)
+            case "spoken":
+                return speak(value)
         if format_spec.isalpha():
             return f"{value:,} {format_spec}" + ("" if value == 1 else "s")
         return str(super().format_field(value, format_spec))
@@ -317,3 +320,11 @@ def in_bitcoins(satoshis: int) -> str:
 
 def end_sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…", "。", "！", "？")) else f"{text}."  # noqa: RUF001
+
+
+_SPOKEN = {"alltime": "all-time", "all_time": "all-time"}
+
+
+def speak(token: str) -> str:
+    """world_cup is world cup, and alltime is all-time."""
+    return _SPOKEN.get(token, token.replace("_", " "))

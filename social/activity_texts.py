@@ -20,7 +20,7 @@ DESCRIPTIONS: Mapping[str, Sequence[str]] = {
         "You earned a badge.",
     ),
     "level_up": ("You reached level {level}: {title}.", "You reached level {level}.", "You reached a new level."),
-    "game_played": ("You played a game of {game_type}.", "You played a game."),
+    "game_played": ("You played a game of {game_type:spoken}.", "You played a game."),
     "lottery_result": (
         "You ranked #{rank} in the lottery of week {week}.",
         "You ranked #{rank} in the weekly lottery.",

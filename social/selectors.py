@@ -16,7 +16,7 @@ from bitcoingame.core.postgresql.reads import fetch_rows
 from bitcoingame.core.weeks import utc_hour
 from profiles.names import SHOWN_NAME
 from profiles.visibility import IS_NAMED_IN_COOPERATIVES
-from social.activity_texts import describe_activity
+from social.activity_texts import DESCRIPTIONS, describe_activity
 from social.errors import CooperativeInactive, CooperativeNotFound, InvalidInviteCode, NoCooperative
 from social.invite_codes import normalize_invite_code
 from social.models import (
@@ -222,9 +222,10 @@ def list_activities(*, user_id: int, page: Page) -> tuple[list[ActivityRow], int
 
 
 def _with_description(row: Mapping[str, Any]) -> ActivityRow:
-    """Rows of earlier versions have no description."""
-    description = row["description"] or describe_activity(row["activity_type"], row["metadata"])
-    return cast(ActivityRow, {**row, "description": description})
+    """Rows of earlier versions have no description, and rows of scripts may have any kind."""
+    kind = row["activity_type"]
+    written = describe_activity(kind, row["metadata"]) if kind in DESCRIPTIONS else row["title"]
+    return cast(ActivityRow, {**row, "description": row["description"] or written})
 
 
 def _without_members(row: Mapping[str, Any]) -> CooperativeRow:

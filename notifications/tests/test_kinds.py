@@ -276,6 +276,16 @@ def test_a_sentence_ends_before_the_next_begins(description, sentence):
     assert text == f"{sentence} It starts on 1 December 2026 at 18:30 UTC."
 
 
+@pytest.mark.parametrize(
+    ("period", "spoken"),
+    [("weekly", "weekly"), ("alltime", "all-time"), ("all_time", "all-time"), ("world_cup", "world cup")],
+)
+def test_tokens_are_spoken_as_words(period, spoken):
+    values = {"old_rank": 17, "new_rank": 1, "period": period}
+    text = write_text("leaderboard_change", "", values).description
+    assert text == f"You moved from #17 to #1 on the {spoken} leaderboard."
+
+
 @pytest.mark.parametrize(("kind", "variant", "values", "description"), SAMPLES)
 def test_nouns_follow_their_number(kind, variant, values, description):
     """No text says "1 weeks" or "0 XP"; large numbers are grouped."""

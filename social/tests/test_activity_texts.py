@@ -85,6 +85,12 @@ def test_rows_of_earlier_versions_are_described_when_read(alice):
     assert feed(alice) == {"game_played": ("Played dice", "You played a game of dice.")}
 
 
+def test_a_kind_of_a_script_is_described_by_its_title(alice):
+    UserActivity.objects.create(user=alice, activity_type="party", title="Had a party")
+
+    assert feed(alice) == {"party": ("Had a party", "Had a party")}
+
+
 def test_a_given_description_stays(alice):
     record_activity(user_id=alice.pk, kind="game_played", game_type="dice", description="Three sixes.")
 
