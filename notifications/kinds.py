@@ -19,6 +19,7 @@ class Kind(NamedTuple):
 
     `preference` is the switch in NotificationPreferences that turns the kind off; a kind without one is always wanted.
     `lasts` is how long a notification of the kind is shown. None means that it does not expire.
+    `details` are values that may be kept in the metadata although no text names them.
     """
 
     type: str
@@ -29,6 +30,7 @@ class Kind(NamedTuple):
     preference: str | None = None
     is_mailed: bool = False
     lasts: timedelta | None = None
+    details: frozenset[str] = frozenset()
 
 
 CATALOGUE: Mapping[str, Kind] = {
@@ -48,10 +50,14 @@ CATALOGUE: Mapping[str, Kind] = {
     "worker_offline": Kind(
         "mining",
         "Worker Offline",
-        "{worker} has been offline for {minutes:minute}.",
+        {
+            "": "{worker} has been offline for {minutes:minute}.",
+            "flapping": "{worker} has gone silent {times} times in the last 24 hours.",
+        },
         "/mining/workers",
         "View workers",
         is_mailed=True,
+        details=frozenset({"worker_id", "silent_since"}),
     ),
     "streak_warning": Kind(
         "mining",
@@ -227,7 +233,7 @@ def write_text(kind: str, variant: str, values: Mapping[str, Any]) -> Text:
     title, description, named = _templates(kind, variant)
     if missing := named - values.keys():
         raise MissingValue(f"{kind} needs {', '.join(sorted(missing))}.")
-    if unknown := values.keys() - named:
+    if unknown := values.keys() - named - find_kind(kind).details:
         raise UnknownValue(f"{kind} does not speak of {', '.join(sorted(unknown))}.")
     clean = {name: _checked(name, value) for name, value in values.items()}
     text = Text(fill_text(title, clean), fill_text(description, clean), _for_json(clean))

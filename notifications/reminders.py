@@ -14,19 +14,21 @@ from profiles import mining
 from profiles.mining import Silence, Streak
 
 BATCH_SIZE = 1000
-SILENCE = timedelta(minutes=30)
+_MINUTE = timedelta(minutes=1)
 _CAUGHT_UP = timedelta(weeks=8)
 _WARNING_HOUR = 18
 
 
 def tell_silent_workers(*, now: datetime, since: datetime | None = None) -> int:
-    """Takes machines offline that had no share for over 30 minutes, and tells their owners once per silence.
+    """Takes machines offline that had no share for longer than is likely, and tells their owners once per silence.
+
+    docs/silent-machines.md says how long that is, and what is told of a machine that falls silent again and again.
 
     Returns how many silences began. It commits batch by batch: call it outside a transaction.
     """
     silent = after = 0
     while rows := _silence_batch(now, after):
-        silent += sum(row.is_news for row in rows)
+        silent += sum(row.is_new for row in rows)
         after = rows[-1].worker_id
     return silent
 
@@ -61,20 +63,19 @@ def extend_streaks(*, now: datetime, since: datetime | None = None) -> int:
 
 def _silence_batch(now: datetime, after: int) -> list[Silence]:
     with transaction.atomic():
-        rows = mining.take_silent_offline(before=now - SILENCE, after=after, size=BATCH_SIZE)
-        create_notifications(
-            kind="worker_offline",
-            items=[
-                PersonalNotification(
-                    user_id=row.user_id,
-                    cause=f"worker_offline:{row.worker_id}:{row.last_share_at.timestamp():.6f}",
-                    values={"worker": row.name, "minutes": (now - row.last_share_at) // timedelta(minutes=1)},
-                )
-                for row in rows
-                if row.is_news and row.last_share_at
-            ],
-        )
+        rows = mining.take_silent_offline(now=now, after=after, size=BATCH_SIZE)
+        create_notifications(kind="worker_offline", items=[_tell_silence(row, now) for row in rows if row.is_told])
     return rows
+
+
+def _tell_silence(row: Silence, now: datetime) -> PersonalNotification:
+    """The silence stands in the metadata, so that what is sent later can look up whether it still goes on."""
+    assert row.last_share_at is not None
+    cause = f"worker_offline:{row.worker_id}:{row.last_share_at.timestamp():.6f}"
+    values = {"worker": row.name, "worker_id": row.worker_id, "silent_since": row.last_share_at}
+    if row.times > 1:
+        return PersonalNotification(row.user_id, cause, values | {"times": row.times}, "flapping")
+    return PersonalNotification(row.user_id, cause, values | {"minutes": (now - row.last_share_at) // _MINUTE})
 
 
 def _settle_week(ended: date, *, this_week: date, tells: bool) -> int:

@@ -47,6 +47,11 @@ class SignInElsewhere(NotFound):
     detail = "Sign-in is not offered here. Sign in with the platform."
 
 
+class WorkerNotFound(NotFound):
+    code = "worker_not_found"
+    detail = "You have no such worker."
+
+
 class ReasonMissing(DomainError):
     """Every action of staff needs a reason, which is one line of text."""
 

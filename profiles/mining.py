@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
+from bitcoingame.core.postgresql.sql_files import read_statement
 from bitcoingame.core.postgresql.statements import columns, execute, fetch, numbers, texts
 from bitcoingame.core.weeks import WEEK
 from profiles.models import Worker
@@ -21,23 +22,41 @@ UserAndDay = tuple[int, int]
 """The id of a user, and a UTC day as the number of days since 1970-01-01."""
 
 
-class Machine(NamedTuple):
+class MachineNews(NamedTuple):
+    """What a batch of shares says of one machine.
+
+    `at` is the time of its latest share and `assigned` that share's assigned difficulty, 0 if unknown.
+    `best` is the best difficulty among its accepted shares, 0 if there is none.
+    """
+
+    at: float
+    assigned: float
+    best: float
+
+
+class Return(NamedTuple):
+    """A machine that is back from a silence of which its owner was notified. `silent_since` names that silence."""
+
     worker_id: int
     user_id: int
     name: str
+    silent_since: datetime
 
 
 class Silence(NamedTuple):
-    """A machine that has fallen silent.
+    """A machine that was taken offline, or whose silence has to be told.
 
-    `is_news` is true when the silence is found for the first time. It is never true for a machine without a share.
+    `is_new` is true if the silence has begun. `is_told` is true if its owner has to be notified of it now, and
+    `times` says of how many silences in 24 hours: above one, the notification stands for all of them.
     """
 
     worker_id: int
     user_id: int
     name: str
     last_share_at: datetime | None
-    is_news: bool
+    is_new: bool
+    is_told: bool
+    times: int
 
 
 class Streak(NamedTuple):
@@ -47,75 +66,106 @@ class Streak(NamedTuple):
     weeks: int
 
 
-# The answer is the machines that were known to be offline and are online now. heard_at is NULL if the machine is new,
-# or if we knew nothing but its hashrate: such a machine was not known to be offline, so it is not in the answer.
+# A machine is silent while told_silent_since = last_share_at. A newer share ends the silence if the machine is online
+# then, and if what put it online is less than 30 minutes younger than the share. Otherwise the silence goes on, and
+# told_silent_since follows last_share_at. The answer is the machines whose silence has ended, if it was told.
 _HEAR_SHARES = """
 WITH heard AS (
-    INSERT INTO workers AS worker (user_id, name, is_online, last_share_at, heard_at)
-    SELECT user_id, name, true, to_timestamp(at), to_timestamp(at)
-    FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[]) AS news (user_id, name, at)
+    INSERT INTO workers AS worker
+        (user_id, name, is_online, last_share_at, heard_at, assigned_difficulty, best_difficulty)
+    SELECT user_id, name, true, to_timestamp(at), to_timestamp(at), nullif(assigned, 0), best
+    FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[], %s::float8[], %s::float8[])
+        AS news (user_id, name, at, assigned, best)
     ORDER BY user_id, name
     ON CONFLICT (user_id, name) DO UPDATE SET
         last_share_at = greatest(worker.last_share_at, excluded.last_share_at),
         is_online = worker.is_online OR worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at,
-        heard_at = greatest(worker.heard_at, excluded.heard_at)
-    RETURNING new.id, new.user_id, new.name, new.is_online,
-        old.heard_at IS NOT NULL AND NOT old.is_online AS was_offline
+        heard_at = greatest(worker.heard_at, excluded.heard_at),
+        best_difficulty = greatest(worker.best_difficulty, excluded.best_difficulty),
+        assigned_difficulty = CASE
+            WHEN excluded.last_share_at < worker.last_share_at THEN worker.assigned_difficulty
+            ELSE coalesce(excluded.assigned_difficulty, worker.assigned_difficulty)
+        END,
+        rate_at_share = CASE
+            WHEN excluded.last_share_at < worker.last_share_at THEN worker.rate_at_share
+            WHEN worker.hashrate_at >= excluded.last_share_at - interval '24 hours'
+                THEN coalesce(nullif(worker.hashrate_1h, 0), worker.rate_at_share)
+        END,
+        told_silent_since = CASE
+            WHEN worker.told_silent_since = worker.last_share_at AND NOT (
+                (worker.is_online OR worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at)
+                AND excluded.last_share_at > greatest(worker.heard_at, excluded.heard_at) - interval '30 minutes')
+                THEN greatest(worker.last_share_at, excluded.last_share_at)
+            ELSE worker.told_silent_since
+        END
+    RETURNING new.id, new.user_id, new.name, old.told_silent_since AS silent_since,
+        old.told_silent_since = old.last_share_at AND new.told_silent_since < new.last_share_at
+            AND new.silence_news = 'told' AND new.alerts AS is_back
 )
-SELECT id, user_id, name FROM heard WHERE is_online AND was_offline
+SELECT id, user_id, name, silent_since FROM heard WHERE is_back
 """
+# A connection ends a silence only if there was a share in the 30 minutes before it. Such a share exists if it was
+# heard late, after the news that the machine had disconnected. An unknown machine that has disconnected is no news.
 _HEAR_PRESENCE = """
 WITH heard AS (
     INSERT INTO workers AS worker (user_id, name, is_online, heard_at)
     SELECT user_id, name, is_online, to_timestamp(at)
     FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::bool[], %s::float8[])
         AS news (user_id, name, is_online, at)
+    WHERE is_online OR EXISTS (SELECT FROM workers known WHERE known.user_id = news.user_id AND known.name = news.name)
     ORDER BY user_id, name
-    ON CONFLICT (user_id, name) DO UPDATE SET is_online = excluded.is_online, heard_at = excluded.heard_at
+    ON CONFLICT (user_id, name) DO UPDATE SET
+        is_online = excluded.is_online,
+        heard_at = excluded.heard_at,
+        told_silent_since = CASE
+            WHEN NOT (excluded.is_online AND worker.told_silent_since = worker.last_share_at
+                      AND worker.last_share_at > excluded.heard_at - interval '30 minutes')
+                THEN worker.told_silent_since
+        END
         WHERE worker.heard_at IS NULL OR excluded.heard_at >= worker.heard_at
-    RETURNING new.id, new.user_id, new.name, new.is_online,
-        old.heard_at IS NOT NULL AND NOT old.is_online AS was_offline
+    RETURNING new.id, new.user_id, new.name, old.told_silent_since AS silent_since,
+        old.told_silent_since = old.last_share_at AND new.told_silent_since IS NULL
+            AND new.silence_news = 'told' AND new.alerts AS is_back
 )
-SELECT id, user_id, name FROM heard WHERE is_online AND was_offline
+SELECT id, user_id, name, silent_since FROM heard WHERE is_back
 """
+# The pool goes on reporting the rate of a silent machine, which fades for an hour. Such a rate does not count, and it
+# does not lower the rate by which the machine's silence is judged. An unknown machine without a rate is no news.
 _SET_HASHRATES = """
 INSERT INTO workers AS worker (user_id, name, hashrate_1h, hashrate_at)
 SELECT user_id, name, rate, to_timestamp(at)
 FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[], %s::float8[]) AS news (user_id, name, rate, at)
+WHERE rate > 0 OR EXISTS (SELECT FROM workers known WHERE known.user_id = news.user_id AND known.name = news.name)
 ORDER BY user_id, name
-ON CONFLICT (user_id, name) DO UPDATE SET hashrate_1h = excluded.hashrate_1h, hashrate_at = excluded.hashrate_at
+ON CONFLICT (user_id, name) DO UPDATE SET
+    hashrate_1h = CASE
+        WHEN worker.told_silent_since = worker.last_share_at AND NOT worker.is_online THEN 0
+        ELSE excluded.hashrate_1h
+    END,
+    hashrate_at = excluded.hashrate_at,
+    rate_at_share = CASE
+        WHEN worker.last_share_at IS NULL OR worker.told_silent_since = worker.last_share_at THEN worker.rate_at_share
+        ELSE greatest(worker.rate_at_share, nullif(excluded.hashrate_1h, 0))
+    END
     WHERE worker.hashrate_at IS NULL OR excluded.hashrate_at >= worker.hashrate_at
 """
-# SKIP LOCKED: a row someone else holds belongs to a machine we are hearing from right now. The hashrate becomes 0,
-# because a silent machine mines nothing. The second condition finds machines of known silence too: after the owner was
-# notified, the pool may have reported that the machine connected, or its earlier hashrate, and then nothing more.
-_FIND_SILENT = """
-WITH silent AS MATERIALIZED (
-    SELECT id FROM workers
-    WHERE id > %(after)s AND (
-        (last_share_at < %(before)s AND told_silent_since IS DISTINCT FROM last_share_at)
-        OR ((is_online OR hashrate_1h > 0) AND greatest(last_share_at, heard_at, hashrate_at) < %(before)s))
-    ORDER BY id LIMIT %(size)s FOR NO KEY UPDATE SKIP LOCKED
-)
-UPDATE workers worker SET is_online = false, hashrate_1h = 0, told_silent_since = worker.last_share_at
-FROM silent WHERE worker.id = silent.id
-RETURNING worker.id, worker.user_id, worker.name, worker.last_share_at,
-          old.told_silent_since IS DISTINCT FROM new.told_silent_since
-"""
+_SILENT_AFTER = read_statement("profiles", "silent_after")
+_FIND_SILENT = read_statement("profiles", "find_silent").format(silent_after=_SILENT_AFTER)
 
 
-def hear_shares(heard: Mapping[UserAndName, float]) -> list[Machine]:
-    """Puts machines online: {machine: time of its latest share}. Returns those that were known to be offline."""
-    return _machines(_HEAR_SHARES, [*_worker_columns(heard), numbers(heard.values())])
+def hear_shares(heard: Mapping[UserAndName, Sequence[float]]) -> list[Return]:
+    """Puts machines online: {machine: MachineNews, or its values}. Returns those that are back from a told silence."""
+    times, assigned, bests = zip(*heard.values(), strict=True)
+    return _returns(_HEAR_SHARES, [*_worker_columns(heard), numbers(times), numbers(assigned), numbers(bests)])
 
 
-def hear_presence(heard: Mapping[UserAndName, tuple[bool, float]]) -> list[Machine]:
-    """Stores {machine: (is_online, time)}. Returns the machines that were known to be offline and are online now.
+def hear_presence(heard: Mapping[UserAndName, tuple[bool, float]]) -> list[Return]:
+    """Stores {machine: (is_online, time)}. Returns the machines that are back from a told silence.
 
-    News that is older than what we know of a machine changes nothing.
+    A connection without a share ends no silence. News that is older than what we know of a machine changes nothing.
     """
     states, times = zip(*heard.values(), strict=True)
-    return _machines(_HEAR_PRESENCE, [*_worker_columns(heard), list(states), numbers(times)])
+    return _returns(_HEAR_PRESENCE, [*_worker_columns(heard), list(states), numbers(times)])
 
 
 def set_hashrates(heard: Mapping[UserAndName, tuple[float, float]]) -> None:
@@ -124,17 +174,17 @@ def set_hashrates(heard: Mapping[UserAndName, tuple[float, float]]) -> None:
     execute(_SET_HASHRATES, [*_worker_columns(heard), numbers(rates), numbers(times)])
 
 
-def take_silent_offline(*, before: datetime, after: int, size: int) -> list[Silence]:
-    """Takes up to `size` machines offline of which we last heard before `before`, in the order of their ids.
+def take_silent_offline(*, now: datetime, after: int, size: int) -> list[Silence]:
+    """Takes up to `size` machines offline that are silent as of `now`, in the order of their ids.
 
     `after` is the last id of the batch before, or 0 for the first batch.
     """
-    rows = fetch(_FIND_SILENT, {"before": before, "after": after, "size": size})
+    rows = fetch(_FIND_SILENT, {"now": now, "after": after, "size": size})
     return sorted(map(Silence._make, rows))
 
 
-def _machines(statement: str, parameters: Sequence[object]) -> list[Machine]:
-    return [Machine(*row) for row in fetch(statement, parameters)]
+def _returns(statement: str, parameters: Sequence[object]) -> list[Return]:
+    return [Return(*row) for row in fetch(statement, parameters)]
 
 
 def _worker_columns(workers: Iterable[UserAndName]) -> list[str]:

@@ -7,6 +7,7 @@ declared here (profiles/sql/settings_rows.sql), so no query has to allow for a m
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import OpClass
 from django.db import connections, models
 from django.db.models.functions import Lower, Now
@@ -213,26 +214,75 @@ class EarnedBadge(models.Model):
 
 
 class Worker(models.Model):
-    """One mining machine of a user, by the name it gives the pool. hashrate_1h is in H/s.
+    """One mining machine of a user, by the name it gives the pool. Rates are in H/s.
 
     `heard_at` and `hashrate_at` are the times of the newest events that reported is_online and hashrate_1h. With them,
-    older events that come later change nothing.
+    older events that come later change nothing. `heard_at` is also the moment at which the machine fell silent.
+
+    The machine is silent while told_silent_since equals last_share_at. docs/silent-machines.md has the rules.
     """
+
+    class SilenceNews(models.TextChoices):
+        """What became of the news of a silence. Held back: the machine goes silent too often to say so each time."""
+
+        TOLD = "told"
+        HELD_BACK = "held"
+        MUTED = "muted"
 
     user = CascadingKey(User, related_name="workers", db_index=False)
     name = models.CharField(max_length=64)
     is_online = models.BooleanField(default=False, db_default=False)
     last_share_at = models.DateTimeField(null=True, blank=True)
     hashrate_1h = models.FloatField(default=0, db_default=0)
+    best_difficulty = models.FloatField(default=0, db_default=0, help_text="The best share of this machine.")
+    alerts = models.BooleanField(default=True, db_default=True, help_text="Whether its silences are told.")
+    silent_after_minutes = models.IntegerField(
+        null=True, blank=True, help_text="Chosen by the owner. Empty: worked out from its hashrate and difficulty."
+    )
     told_silent_since = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="The last_share_at of the silence its owner was notified of."
+        null=True, blank=True, editable=False, help_text="The last_share_at of the latest silence."
+    )
+    silence_news = models.CharField(
+        max_length=8, choices=SilenceNews, default=SilenceNews.TOLD, db_default=SilenceNews.TOLD, editable=False
+    )
+    silences = ArrayField(
+        models.DateTimeField(),
+        default=list,
+        db_default=[],
+        editable=False,
+        help_text="When the latest silences that were told began: those within 24 hours of the last, four at most.",
+    )
+    assigned_difficulty = models.FloatField(
+        null=True, blank=True, editable=False, help_text="What the pool assigned for the last share."
+    )
+    rate_at_share = models.FloatField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The hashrate as of the last share. It does not fade in silence.",
+    )
+    is_watched = models.GeneratedField(
+        expression=models.Q(is_online=True)
+        | models.Q(hashrate_1h__gt=0)
+        | models.Q(silence_news="held")
+        | models.Q(last_share_at__isnull=False) & ~models.Q(told_silent_since=models.F("last_share_at")),
+        output_field=models.BooleanField(help_text="Whether the search for silent machines has to look at it."),
+        db_persist=True,
     )
     heard_at = models.DateTimeField(null=True, blank=True, editable=False)
     hashrate_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         db_table = "workers"
-        constraints = [models.UniqueConstraint(fields=["user", "name"], name="a_worker_name_is_used_once_per_user")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "name"], name="a_worker_name_is_used_once_per_user"),
+            models.CheckConstraint(
+                condition=models.Q(silent_after_minutes__range=(30, 1440)),
+                name="a_worker_is_silent_after_half_an_hour_to_a_day",
+            ),
+        ]
+        # None of the columns here changes with a share, so a share touches no index.
+        indexes = [models.Index(fields=["id"], name="idx_workers_watched", condition=models.Q(is_watched=True))]
 
     def __str__(self) -> str:
         return self.name

@@ -3,9 +3,17 @@
 import re
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from bitcoingame.core.api.serializers import IdField, NameField, ReadSerializer, StrictBooleanField, StrictCharField
+from bitcoingame.core.api.serializers import (
+    IdField,
+    NameField,
+    ReadSerializer,
+    StrictBooleanField,
+    StrictCharField,
+    WholeNumberField,
+)
 from profiles.email_addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
 from profiles.email_addresses import BadEmail, clean_email
 from profiles.models import PAUSED, User
@@ -120,6 +128,32 @@ class PrivacySettings(SectionSerializer):
 class SettingsForm(SectionSerializer):
     notifications = NotificationSettings(required=False)
     privacy = PrivacySettings(required=False)
+
+
+class WorkerForm(SectionSerializer):
+    alerts = StrictBooleanField(required=False, help_text="Whether a notification says that it is silent, or back.")
+    silent_after_minutes = WholeNumberField(
+        min_value=30, max_value=1440, allow_null=True, required=False, help_text="Null: the service works it out."
+    )
+
+
+class WorkerOut(ReadSerializer):
+    id = IdField()
+    name = serializers.CharField()
+    online = serializers.BooleanField(source="is_online", help_text="Whether it mines, or has just connected.")
+    last_share_at = serializers.DateTimeField(allow_null=True)
+    hashrate = serializers.FloatField(source="hashrate_1h", help_text="Over the last hour, in H/s.")
+    best_difficulty = serializers.FloatField(help_text="The best share of this worker.")
+    alerts = serializers.BooleanField()
+    silent_after_minutes = serializers.IntegerField(allow_null=True)
+
+
+@extend_schema_serializer(many=False)
+class WorkerListOut(serializers.Serializer[Any]):
+    workers = WorkerOut(many=True)
+    total = serializers.IntegerField()
+    page = serializers.IntegerField()
+    per_page = serializers.IntegerField()
 
 
 def settings_of(user: User) -> dict[str, Any]:

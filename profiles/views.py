@@ -3,15 +3,17 @@
 from functools import partial
 
 from drf_spectacular.utils import extend_schema
+from rest_framework import viewsets
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from bitcoingame.core.api.pages import PageQuery, requested_page
 from bitcoingame.core.api.schema import refusals
 from bitcoingame.core.api.serializers import parsed
 from bitcoingame.core.errors import NotFound
-from profiles import services
+from profiles import services, workers
 from profiles.models import User
 from profiles.selectors import get_public_profile, get_public_stats
 from profiles.serializers import (
@@ -20,6 +22,9 @@ from profiles.serializers import (
     ProfileOut,
     ProfileStatsOut,
     SettingsForm,
+    WorkerForm,
+    WorkerListOut,
+    WorkerOut,
     me_of,
     settings_of,
 )
@@ -98,3 +103,26 @@ class SettingsView(APIView):
     @staticmethod
     def _answer(request: UserRequest) -> Response:
         return Response(settings_of(User.objects.select_related("notification_preferences").get(pk=request.user.pk)))
+
+
+class WorkerViewSet(viewsets.ViewSet):
+    lookup_value_regex = "[0-9]{1,18}"
+
+    @extend_schema(parameters=[PageQuery], responses={200: WorkerListOut, **refusals(400)})
+    def list(self, request: UserRequest) -> Response:
+        """One's mining machines, by name."""
+        page = requested_page(request)
+        rows, total = workers.list_workers(user_id=request.user.pk, page=page)
+        return Response(page.envelope("workers", [WorkerOut.of(row) for row in rows], total))
+
+    @extend_schema(request=WorkerForm(partial=True), responses={200: WorkerOut, **refusals(400, 404)})
+    def partial_update(self, request: UserRequest, pk: str) -> Response:
+        """Switch a worker's alerts, or choose after how many minutes it counts as silent; what is left out stays."""
+        changes = parsed(WorkerForm, request.data, partial=True)
+        return Response(WorkerOut.of(workers.change_worker(user_id=request.user.pk, worker_id=int(pk), **changes)))
+
+    @extend_schema(request=None, responses={204: None, **refusals(404)})
+    def destroy(self, request: UserRequest, pk: str) -> Response:
+        """Forget a worker that nobody uses any more. If it mines again, it comes back as a new one."""
+        workers.delete_worker(user_id=request.user.pk, worker_id=int(pk))
+        return Response(status=204)

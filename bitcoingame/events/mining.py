@@ -4,7 +4,6 @@ Each has a NamedTuple, a function that parses it (raises Malformed) and one that
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from bitcoingame.events.effects import Effects, Fact
@@ -22,7 +21,7 @@ from bitcoingame.events.fields import (
     read_worker,
 )
 from profiles import mining
-from profiles.mining import Machine, UserAndDay, UserAndName
+from profiles.mining import Return, UserAndDay, UserAndName
 from profiles.models import User
 from profiles.visibility import is_public
 from social.blocks import Seat, add_blocks, lock_seats
@@ -34,10 +33,13 @@ _SECONDS_PER_DAY = 86400
 
 
 class Share(NamedTuple):
-    """`diff` is the difficulty the pool assigned, `sdiff` the difficulty the share reached."""
+    """`diff` is the difficulty the pool assigned, `sdiff` the difficulty the share reached.
+
+    `worker` is None if the pool does not know the machine.
+    """
 
     user: str | int
-    worker: str
+    worker: str | None
     diff: float
     sdiff: float
     accepted: bool
@@ -56,22 +58,34 @@ def parse_share(data: Data) -> Share:
 
 
 def handle_shares(facts: Sequence[Fact[Share]], effects: Effects) -> None:
-    heard: dict[UserAndName, float] = {}
+    heard: dict[UserAndName, list[float]] = {}
     days: dict[UserAndDay, list[float]] = {}
     totals: dict[int, int] = {}
     for user_id, at, _, (_, name, diff, sdiff, accepted) in facts:
-        worker = user_id, name
-        if heard.get(worker, 0) < at:
-            heard[worker] = at
+        if name is not None:
+            _hear(heard, (user_id, name), at, diff, sdiff if accepted else 0.0)
         if accepted:
             _count(days, (user_id, int(at // _SECONDS_PER_DAY)), sdiff)
             totals[user_id] = totals.get(user_id, 0) + 1
             if sdiff >= NOTABLE_RATIO * diff:
                 effects.record(user_id, "share_submitted", worker=name, difficulty=sdiff, assigned=diff)
-    back = mining.hear_shares(heard)
+    back = mining.hear_shares(heard) if heard else []
     if totals:
         mining.count_shares(days, totals)
-    _notify_online(back, max(fact.at for fact in facts), effects)
+    _notify_online(back, effects)
+
+
+def _hear(heard: dict[UserAndName, list[float]], worker: UserAndName, at: float, diff: float, best: float) -> None:
+    """Adds a share to `heard`: {machine: the values of its MachineNews}. `best` is 0 if the share was refused."""
+    news = heard.get(worker)
+    if news is None:
+        heard[worker] = [at, diff, best]
+        return
+    if news[0] <= at:
+        news[0] = at
+        news[1] = diff or news[1]
+    if news[2] < best:
+        news[2] = best
 
 
 def _count(days: dict[UserAndDay, list[float]], day: UserAndDay, sdiff: float) -> None:
@@ -85,16 +99,17 @@ def _count(days: dict[UserAndDay, list[float]], day: UserAndDay, sdiff: float) -
         counted[1] = sdiff
 
 
-def _notify_online(machines: Iterable[Machine], at: float, effects: Effects) -> None:
-    """Notifies once an hour per worker, because a machine on a bad line comes and goes all day."""
-    hour = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H")
-    for worker_id, user_id, name in machines:
-        effects.notify("worker_online", [user_id], origin=f"{worker_id}:{hour}", worker=name)
+def _notify_online(machines: Iterable[Return], effects: Effects) -> None:
+    """Notifies once per silence, however often the news of its end is repeated."""
+    for worker_id, user_id, name, silent_since in machines:
+        effects.notify("worker_online", [user_id], origin=f"{worker_id}:{silent_since.timestamp():.6f}", worker=name)
 
 
 class Presence(NamedTuple):
+    """`worker` is None if the pool does not know the machine."""
+
     user: str | int
-    worker: str
+    worker: str | None
     is_online: bool
 
 
@@ -109,9 +124,10 @@ def parse_disconnected(data: Data) -> Presence:
 def handle_presence(facts: Sequence[Fact[Presence]], effects: Effects) -> None:
     newest: dict[UserAndName, tuple[bool, float]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
-        newest[fact.user_id, fact.body.worker] = fact.body.is_online, fact.at
-    back = mining.hear_presence(newest)
-    _notify_online(back, max(fact.at for fact in facts), effects)
+        if fact.body.worker is not None:
+            newest[fact.user_id, fact.body.worker] = fact.body.is_online, fact.at
+    if newest:
+        _notify_online(mining.hear_presence(newest), effects)
 
 
 class Hashrate(NamedTuple):

@@ -1,10 +1,10 @@
 """Each kind of notification and of activity has an event, a service or a job that creates it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from bitcoingame.tests.platform import entry, happen, platform_event, share
+from bitcoingame.tests.platform import NOON, entry, happen, platform_event, share
 from conftest import make_cooperative
 from notifications.kinds import CATALOGUE
 from notifications.models import Broadcast, Notification
@@ -33,8 +33,8 @@ def test_both_tables_are_brought_about_to_the_last_row(alice, bob):
     match = {"match_id": "m", "team_a": "A", "team_b": "B", "score_a": 1, "score_b": 0, "user_ids": [alice.pk]}
     happen(
         share(alice, diff=1, sdiff=100),
-        entry("mining:miner_disconnected", **machine, at=SUNDAY.timestamp() - 10 * 86400),
-        entry("mining:miner_connected", **machine, at=SUNDAY.timestamp() - 9 * 86400),
+        entry("mining:miner_disconnected", **machine),
+        entry("mining:miner_connected", **machine),
         entry("mining:hashrate_update", **machine, hashrate_1h="1T"),
         entry("mining:share_best_diff", **machine, new_best=5, prev_best=1, timeframe="alltime"),
         entry("mining:block_found", **machine, height=1, hash="00", reward_sats=1),
@@ -52,7 +52,8 @@ def test_both_tables_are_brought_about_to_the_last_row(alice, bob):
         platform_event("maintenance", description="We move."),
         platform_event("user_onboarded", **user),
     )
-    tell_silent_workers(now=SUNDAY + timedelta(hours=1))
+    tell_silent_workers(now=datetime.fromtimestamp(NOON + 3600, UTC))
+    happen(share(alice, at=NOON + 7200))
     warn_of_ending_streaks(now=SUNDAY)
     remove_member(actor=alice, cooperative_id=cooperative.pk, user_id=bob.pk)
     suspend_cooperative(staff=staff, reason="A test.", cooperative_id=cooperative.pk)

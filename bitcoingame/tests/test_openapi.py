@@ -7,6 +7,7 @@ from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from bitcoingame.tests.platform import happen, share
 from conftest import client_of, make_cooperative
 from notifications.email.links import confirmation_path
 from notifications.models import EmailConfirmation
@@ -65,6 +66,7 @@ def test_a_bad_token_on_a_public_page_is_answered_as_declared(schema, client, db
 
 def test_answers_conform(schema, alice, bob):
     cooperative = make_cooperative(alice, bob, motto="Arr")
+    happen(share(alice))
     client = client_of(alice)
     for path, url in [
         ("/api/v1/cooperatives", "/api/v1/cooperatives"),
@@ -78,6 +80,7 @@ def test_answers_conform(schema, alice, bob):
         ("/api/v1/activity/feed", "/api/v1/activity/feed"),
         ("/api/v1/users/me", "/api/v1/users/me"),
         ("/api/v1/users/me/settings", "/api/v1/users/me/settings"),
+        ("/api/v1/users/me/workers", "/api/v1/users/me/workers"),
         ("/api/v1/users/{address}/profile", f"/api/v1/users/{bob.btc_address}/profile"),
         ("/api/v1/users/{address}/stats", f"/api/v1/users/{bob.btc_address}/stats"),
         ("/api/v1/users/{address}/stats", "/api/v1/users/nobody/stats"),

@@ -45,6 +45,12 @@ SAMPLES = [
     ("worker_online", "", {"worker": "bitaxe-1"}, "bitaxe-1 is mining again."),
     ("worker_offline", "", {"worker": "bitaxe-1", "minutes": 30}, "bitaxe-1 has been offline for 30 minutes."),
     (
+        "worker_offline",
+        "flapping",
+        {"worker": "bitaxe-1", "times": 4},
+        "bitaxe-1 has gone silent 4 times in the last 24 hours.",
+    ),
+    (
         "streak_warning",
         "",
         {"weeks": 1},

@@ -82,11 +82,11 @@ class TestSilentWorkers:
             is_online=True, heard_at=connected_at, hashrate_1h=5e11, hashrate_at=reported_at
         )
 
-        tell_silent_workers(now=reported_at + timedelta(minutes=30))
+        tell_silent_workers(now=connected_at + timedelta(minutes=30))
         worker.refresh_from_db()
         assert (worker.is_online, worker.hashrate_1h) == (True, 5e11)
 
-        assert tell_silent_workers(now=reported_at + timedelta(minutes=31)) == 0
+        assert tell_silent_workers(now=connected_at + timedelta(minutes=31)) == 0
         worker.refresh_from_db()
         assert (worker.is_online, worker.hashrate_1h) == (False, 0)
         assert len(told(alice)) == 1

@@ -56,6 +56,15 @@ class StrictBooleanField(serializers.BooleanField):
         return data
 
 
+class WholeNumberField(serializers.IntegerField):
+    """Accepts whole numbers only; DRF's own field would take "30", 30.0 and true."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class IdField(serializers.RegexField):
     """An id: a string of digits on the wire, within PostgreSQL's bigint."""
 
