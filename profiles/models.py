@@ -262,7 +262,7 @@ class Worker(models.Model):
         help_text="The hashrate as of the last share. It does not fade in silence.",
     )
     is_watched = models.GeneratedField(
-        expression=models.Q(is_online=True)
+        expression=models.Q(is_online=True)  # type: ignore[arg-type]  # a Q is an expression as well
         | models.Q(hashrate_1h__gt=0)
         | models.Q(silence_news="held")
         | models.Q(last_share_at__isnull=False) & ~models.Q(told_silent_since=models.F("last_share_at")),

@@ -113,10 +113,10 @@ class TestBackOnline:
         assert told(alice) == []
 
     def test_the_second_return_within_an_hour_is_told(self, alice):
-        fall_silent(alice, 0)
-        mine(alice, 32)
-        fall_silent(alice, 33)
-        mine(alice, 65)
+        fall_silent(alice, 25)
+        mine(alice, 60)
+        assert job_at(91) == 1
+        mine(alice, 92)
         assert told(alice) == [OFFLINE, ONLINE, OFFLINE, ONLINE]
         assert state()[0]
 
