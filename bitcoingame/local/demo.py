@@ -81,6 +81,8 @@ def _give_machines(user: User, strength: float, random: Random) -> None:
             is_online=random.random() < 0.8,
             last_share_at=now - timedelta(seconds=random.randrange(600)),
             hashrate_1h=strength * random.uniform(0.5e12, 1.2e12),
+            best_difficulty=1000 / random.uniform(1e-6, 1e-3),
+            assigned_difficulty=1000,
         )
         for number in range(1, random.randrange(2, 5))
     )

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bitcoingame.tests.platform import NOON, entry, happen, share
 from conftest import client_of, make_user
@@ -544,3 +547,40 @@ def test_news_without_a_machine_makes_no_worker(alice):
     alice.game_state.refresh_from_db()
     assert alice.game_state.total_shares == 1
     assert not Worker.objects.exists()
+
+
+HAPPENINGS = st.sampled_from(["share", "connected", "disconnected", "rate", "job", "job"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(HAPPENINGS, st.integers(0, 200), st.integers(0, 60)), max_size=40))
+def test_whatever_happens_the_newest_word_is_true(db, history):
+    """Events come up to an hour late and in any order. `job` stands twice, because it runs more often than all else."""
+    with transaction.atomic():
+        user = make_user()
+        now = 0
+        mine(user, 0)
+        for happening, pause, late in history:
+            now += pause
+            match happening:
+                case "share":
+                    mine(user, now - late)
+                case "rate":
+                    report_rate(user, 1e9 if late < 30 else 0, now - late)
+                case "job":
+                    job_at(now)
+                case _:
+                    presence(user, happening, now - late)
+            said = kinds(user)
+            # Each silence that is told begins with its word and ends with one all-clear.
+            assert said == (["worker_offline", "worker_online"] * len(said))[: len(said)]
+            worker = Worker.objects.get(user=user)
+            if said[-1:] == ["worker_offline"]:
+                assert is_machine_silent(worker.pk)
+            elif is_machine_silent(worker.pk):
+                assert worker.silence_news == "held"
+        job_at(now)
+        worker = Worker.objects.get(user=user)
+        quiet_for = now * 60 - (worker.last_share_at.timestamp() - NOON)
+        assert (quiet_for <= 24 * 3600) or is_machine_silent(worker.pk)
+        transaction.set_rollback(True)
