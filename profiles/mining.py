@@ -83,11 +83,11 @@ WITH heard AS (
         heard_at = greatest(worker.heard_at, excluded.heard_at),
         best_difficulty = greatest(worker.best_difficulty, excluded.best_difficulty),
         assigned_difficulty = CASE
-            WHEN excluded.last_share_at < worker.last_share_at THEN worker.assigned_difficulty
+            WHEN excluded.last_share_at <= worker.last_share_at THEN worker.assigned_difficulty
             ELSE coalesce(excluded.assigned_difficulty, worker.assigned_difficulty)
         END,
         rate_at_share = CASE
-            WHEN excluded.last_share_at < worker.last_share_at THEN worker.rate_at_share
+            WHEN excluded.last_share_at <= worker.last_share_at THEN worker.rate_at_share
             WHEN worker.hashrate_at >= excluded.last_share_at - interval '24 hours'
                 THEN coalesce(nullif(worker.hashrate_1h, 0), worker.rate_at_share)
         END,

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bitcoingame.tests.platform import NOON, entry, happen, share
-from conftest import client_of, make_user
+from conftest import client_of, make_cooperative, make_user
 from notifications.models import Notification
 from notifications.reminders import tell_silent_workers
 from profiles.models import NotificationPreferences, User, Worker
-from profiles.workers import is_machine_silent
+from profiles.workers import delete_worker, is_machine_silent
+from social.statistics import update_cooperative_stats
 
 pytestmark = pytest.mark.django_db
 
@@ -229,6 +230,19 @@ def test_several_consumers_and_jobs_tell_each_silence_and_each_return_once(at_on
             mine(user, start + 60)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_deleted_while_it_mines_loses_no_share(at_once, alice):
+    mine(alice, 0)
+    for round_ in range(5):
+        delete = partial(delete_worker, user_id=alice.pk, worker_id=Worker.objects.get().pk)
+        batches = [[share(alice, at=minute(round_ + 1), sdiff=number + 1.0)] for number in range(4)]
+        results = at_once([delete, *[partial(happen, *batch) for batch in batches], partial(job_at, round_)])
+        assert not [result for result in results if isinstance(result, Exception)]
+        mine(alice, round_ + 1.5)
+    alice.game_state.refresh_from_db()
+    assert alice.game_state.total_shares == 1 + 5 * 5
+
+
 class TestJudgedByTheMachine:
     def rate_for(self, minutes, difficulty=1024):
         """The hashrate in H/s with which a share of this difficulty takes so many minutes on average."""
@@ -271,6 +285,25 @@ class TestJudgedByTheMachine:
             report_rate(alice, self.rate_for(6) * 0.98**number, number)
         assert job_at(59) == 0
         assert self.silent_after(about=60) in (60, 61)
+
+    def test_a_repeated_share_does_not_bring_the_faded_rate_in(self, alice):
+        report_rate(alice, self.rate_for(6))
+        mine(alice, 0)
+        report_rate(alice, self.rate_for(60), 20)
+        mine(alice, 0)
+        assert self.silent_after(about=60) in (60, 61)
+
+    def test_what_a_cooperative_counts_ends_with_the_machines_own_patience(self, alice):
+        cooperative = make_cooperative(alice)
+        report_rate(alice, self.rate_for(35))
+        mine(alice, 0)
+        for number, counted in ((340, self.rate_for(35)), (352, 0)):
+            job_at(number)
+            update_cooperative_stats(now=datetime.fromtimestamp(minute(number), UTC))
+            cooperative.refresh_from_db()
+            member = cooperative.members.get()
+            assert cooperative.combined_hashrate == member.hashrate == pytest.approx(counted)
+            assert member.is_online == bool(counted)
 
     def test_a_new_difficulty_counts_at_once(self, alice):
         report_rate(alice, self.rate_for(1))
