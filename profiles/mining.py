@@ -89,7 +89,7 @@ WITH heard AS (
         rate_at_share = CASE
             WHEN excluded.last_share_at <= worker.last_share_at THEN worker.rate_at_share
             WHEN worker.hashrate_at >= excluded.last_share_at - interval '24 hours'
-                THEN coalesce(nullif(worker.hashrate_1h, 0), worker.rate_at_share)
+                THEN coalesce(nullif(worker.steady_rate, 0), worker.rate_at_share)
         END,
         told_silent_since = CASE
             WHEN worker.told_silent_since = worker.last_share_at AND NOT (
@@ -129,12 +129,14 @@ WITH heard AS (
 )
 SELECT id, user_id, name, silent_since FROM heard WHERE is_back
 """
-# The pool goes on reporting the rate of a silent machine, which fades for an hour. Such a rate does not count, and it
-# does not lower the rate by which the machine's silence is judged. An unknown machine without a rate is no news.
+# The pool goes on reporting the rates of a silent machine, which fade. They do not count. A silence is judged by the
+# steady rate of before the last share, unless none was known then: with that share in it, the rate of a machine that
+# has a share or two an hour is far too high. An unknown machine without a rate is no news.
 _SET_HASHRATES = """
-INSERT INTO workers AS worker (user_id, name, hashrate_1h, hashrate_at)
-SELECT user_id, name, rate, to_timestamp(at)
-FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[], %s::float8[]) AS news (user_id, name, rate, at)
+INSERT INTO workers AS worker (user_id, name, hashrate_1h, steady_rate, hashrate_at)
+SELECT user_id, name, rate, steady, to_timestamp(at)
+FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1f'), %s::float8[], %s::float8[], %s::float8[])
+    AS news (user_id, name, rate, steady, at)
 WHERE rate > 0 OR EXISTS (SELECT FROM workers known WHERE known.user_id = news.user_id AND known.name = news.name)
 ORDER BY user_id, name
 ON CONFLICT (user_id, name) DO UPDATE SET
@@ -142,10 +144,14 @@ ON CONFLICT (user_id, name) DO UPDATE SET
         WHEN worker.told_silent_since = worker.last_share_at AND NOT worker.is_online THEN 0
         ELSE excluded.hashrate_1h
     END,
+    steady_rate = CASE
+        WHEN worker.told_silent_since = worker.last_share_at THEN worker.steady_rate
+        ELSE excluded.steady_rate
+    END,
     hashrate_at = excluded.hashrate_at,
     rate_at_share = CASE
         WHEN worker.last_share_at IS NULL OR worker.told_silent_since = worker.last_share_at THEN worker.rate_at_share
-        ELSE greatest(worker.rate_at_share, nullif(excluded.hashrate_1h, 0))
+        ELSE coalesce(worker.rate_at_share, nullif(excluded.steady_rate, 0))
     END
     WHERE worker.hashrate_at IS NULL OR excluded.hashrate_at >= worker.hashrate_at
 """
@@ -168,10 +174,13 @@ def hear_presence(heard: Mapping[UserAndName, tuple[bool, float]]) -> list[Retur
     return _returns(_HEAR_PRESENCE, [*_worker_columns(heard), list(states), numbers(times)])
 
 
-def set_hashrates(heard: Mapping[UserAndName, tuple[float, float]]) -> None:
-    """Stores {machine: (H/s, time)}. News that is older than what we know of a machine changes nothing."""
-    rates, times = zip(*heard.values(), strict=True)
-    execute(_SET_HASHRATES, [*_worker_columns(heard), numbers(rates), numbers(times)])
+def set_hashrates(heard: Mapping[UserAndName, tuple[float, float, float]]) -> None:
+    """Stores {machine: (1h rate, steady rate, time)}, rates in H/s.
+
+    News that is older than what we know of a machine changes nothing.
+    """
+    rates, steady_rates, times = zip(*heard.values(), strict=True)
+    execute(_SET_HASHRATES, [*_worker_columns(heard), numbers(rates), numbers(steady_rates), numbers(times)])
 
 
 def take_silent_offline(*, now: datetime, after: int, size: int) -> list[Silence]:

@@ -255,11 +255,11 @@ class Worker(models.Model):
     assigned_difficulty = models.FloatField(
         null=True, blank=True, editable=False, help_text="What the pool assigned for the last share."
     )
+    steady_rate = models.FloatField(
+        null=True, blank=True, editable=False, help_text="The lower of the 1h and the 1d hashrate."
+    )
     rate_at_share = models.FloatField(
-        null=True,
-        blank=True,
-        editable=False,
-        help_text="The hashrate as of the last share. It does not fade in silence.",
+        null=True, blank=True, editable=False, help_text="The steady rate as of the last share."
     )
     is_watched = models.GeneratedField(
         expression=models.Q(is_online=True)  # type: ignore[arg-type]  # a Q is an expression as well

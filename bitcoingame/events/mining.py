@@ -131,24 +131,34 @@ def handle_presence(facts: Sequence[Fact[Presence]], effects: Effects) -> None:
 
 
 class Hashrate(NamedTuple):
-    """`hashrate_1h` is in H/s."""
+    """Rates in H/s. `steady_rate` is the lower of the 1h and the 1d rate, which leaps less when a share comes."""
 
     user: str | int
     worker: str | None
     hashrate_1h: float
+    steady_rate: float
 
 
 def parse_hashrate(data: Data) -> Hashrate:
     worker = read_worker(data) if data.get("worker") else None
-    return Hashrate(read_user(data), worker, read_hashrate(data, "hashrate_1h"))
+    rate = read_hashrate(data, "hashrate_1h")
+    return Hashrate(read_user(data), worker, rate, _steady_rate(data, rate))
+
+
+def _steady_rate(data: Data, rate: float) -> float:
+    """`rate` itself if the day's rate is missing, 0 or not readable, because nothing else depends on the day's."""
+    try:
+        return min(rate, read_hashrate(data, "hashrate_1d") or rate)
+    except Malformed:
+        return rate
 
 
 def handle_hashrates(facts: Sequence[Fact[Hashrate]], effects: Effects) -> None:
     """A rate without a worker is the user's sum. It changes nothing, because we add the workers up ourselves."""
-    newest: dict[UserAndName, tuple[float, float]] = {}
+    newest: dict[UserAndName, tuple[float, float, float]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
         if fact.body.worker is not None:
-            newest[fact.user_id, fact.body.worker] = fact.body.hashrate_1h, fact.at
+            newest[fact.user_id, fact.body.worker] = fact.body.hashrate_1h, fact.body.steady_rate, fact.at
     if newest:
         mining.set_hashrates(newest)
 

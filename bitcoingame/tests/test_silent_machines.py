@@ -1,5 +1,6 @@
 """Machines that fall silent and come back: what events and the minute's job make of them, and who is told."""
 
+import math
 import random
 from datetime import UTC, datetime
 from functools import partial
@@ -9,10 +10,12 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bitcoingame.core.postgresql.statements import fetch
 from bitcoingame.tests.platform import NOON, entry, happen, share
 from conftest import client_of, make_cooperative, make_user
 from notifications.models import Notification
 from notifications.reminders import tell_silent_workers
+from profiles import mining
 from profiles.models import NotificationPreferences, User, Worker
 from profiles.workers import delete_worker, is_machine_silent
 from social.statistics import update_cooperative_stats
@@ -332,8 +335,6 @@ class TestJudgedByTheMachine:
         assert job_at(1441) == 1
 
     def test_a_difficulty_that_is_not_said_leaves_the_one_before(self, alice):
-        from profiles import mining
-
         report_rate(alice, self.rate_for(35))
         mine(alice, -1)
         mining.hear_shares({(alice.pk, "bitaxe-1"): mining.MachineNews(minute(0), 0.0, 0.0)})
@@ -351,6 +352,42 @@ class TestJudgedByTheMachine:
             alarms += sum(chance.expovariate(1 / mean) > patience for _ in range(700_000))
             Worker.objects.all().delete()
         assert 0 < alarms < shares / 20_000
+
+    def test_the_days_rate_counts_if_it_is_lower(self, alice):
+        data = {"user": alice.btc_address, "worker": "bitaxe-1"}
+        rates = {"hashrate_1h": self.rate_for(10), "hashrate_1d": self.rate_for(35)}
+        happen(entry("mining:hashrate_update", **data, **rates))
+        mine(alice, 0)
+        assert self.silent_after(about=350) in (350, 351)
+
+    @pytest.mark.parametrize("day", [None, "", 0, "0", "nonsense", -1, 1e30, [], "1Z"])
+    def test_a_days_rate_that_says_nothing_changes_nothing(self, alice, day):
+        data = {"user": alice.btc_address, "worker": "bitaxe-1", "hashrate_1h": self.rate_for(10), "hashrate_1d": day}
+        happen(entry("mining:hashrate_update", **data))
+        mine(alice, 0)
+        assert self.silent_after(about=100) in (100, 101)
+
+    @pytest.mark.parametrize("mean", [3, 10, 35])
+    def test_the_rates_that_a_pool_works_out_from_its_shares_raise_no_more_alarms(self, db, mean):
+        """The pool's rates are averages that fade over an hour and a day, and each share makes them leap.
+
+        The rule is tried as the statement has it, without events, because there are a quarter of a million of them.
+        """
+        chance = random.Random(1)
+        hour = day = 1 / mean
+        gaps, rates = [], []
+        for _ in range(250_000):
+            rates.append(min(hour, day) * 1024 * HASHES_PER_DIFFICULTY / 60)
+            gaps.append(chance.expovariate(1 / mean))
+            hour = (hour + 1 / 60) * math.exp(-gaps[-1] / 60)
+            day = (day + 1 / 1440) * math.exp(-gaps[-1] / 1440)
+        worker = "SELECT gap, rate AS rate_at_share, 1024 AS assigned_difficulty, NULL::int AS silent_after_minutes"
+        ((alarms,),) = fetch(
+            f"SELECT count(*) FROM ({worker} FROM unnest(%s::float8[], %s::float8[]) AS share (gap, rate)) AS worker "
+            f"WHERE gap * 60 > {mining._SILENT_AFTER}",
+            [gaps, rates],
+        )
+        assert 0 < alarms < len(gaps) / 20_000
 
 
 class TestFlapping:

@@ -40,12 +40,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="worker",
+            name="steady_rate",
+            field=models.FloatField(
+                blank=True, editable=False, help_text="The lower of the 1h and the 1d hashrate.", null=True
+            ),
+        ),
+        migrations.AddField(
+            model_name="worker",
             name="rate_at_share",
             field=models.FloatField(
-                blank=True,
-                editable=False,
-                help_text="The hashrate as of the last share. It does not fade in silence.",
-                null=True,
+                blank=True, editable=False, help_text="The steady rate as of the last share.", null=True
             ),
         ),
         migrations.AddField(
