@@ -1,4 +1,4 @@
-"""What a user may see and change of their own machines, and what e-mail asks about them.
+"""What a user may see and change of their own machines.
 
 profiles/mining.py writes what the pool reports of them.
 """
@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, TypedDict, cast
 
 from django.db import transaction
-from django.db.models import F
 
 from bitcoingame.core.paging import Page
 from profiles.errors import WorkerNotFound
@@ -62,11 +61,3 @@ def delete_worker(*, user_id: int, worker_id: int) -> None:
     deleted, _ = Worker.objects.filter(pk=worker_id, user_id=user_id).delete()
     if not deleted:
         raise WorkerNotFound
-
-
-def is_machine_silent(worker_id: int) -> bool:
-    """Whether the machine is in a silence: no share has ended it, and its owner has not deleted the machine.
-
-    A notification of the kind worker_offline keeps the id as `worker_id` in its metadata.
-    """
-    return Worker.objects.filter(pk=worker_id, told_silent_since=F("last_share_at")).exists()

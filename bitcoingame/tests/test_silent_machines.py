@@ -17,7 +17,7 @@ from notifications.models import Notification
 from notifications.reminders import tell_silent_workers
 from profiles import mining
 from profiles.models import NotificationPreferences, User, Worker
-from profiles.workers import delete_worker, is_machine_silent
+from profiles.workers import delete_worker
 from social.statistics import update_cooperative_stats
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +51,10 @@ def report_rate(user, rate, number=0, worker="bitaxe-1"):
 
 def told(user):
     return list(Notification.objects.filter(user=user).order_by("seq").values_list("description", flat=True))
+
+
+def is_silent(worker):
+    return mining.is_silent(user_id=worker.user_id, name=worker.name, worker_id=worker.pk)
 
 
 def kinds(user):
@@ -209,12 +213,12 @@ class TestBackOnline:
         assert row.metadata == {
             "worker": "bitaxe-1", "minutes": 31, "worker_id": worker.pk, "silent_since": "2026-01-01T12:00:00+00:00",
         }  # fmt: skip
-        assert is_machine_silent(worker.pk)
+        assert is_silent(worker)
         presence(alice, "connected", 40)
-        assert is_machine_silent(worker.pk)
+        assert is_silent(worker)
         mine(alice, 41)
-        assert not is_machine_silent(worker.pk)
-        assert not is_machine_silent(0)
+        assert not is_silent(worker)
+        assert not mining.is_silent(user_id=alice.pk, name="bitaxe-1", worker_id=0)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -646,11 +650,11 @@ def test_whatever_happens_the_newest_word_is_true(db, history):
             assert said == (["worker_offline", "worker_online"] * len(said))[: len(said)]
             worker = Worker.objects.get(user=user)
             if said[-1:] == ["worker_offline"]:
-                assert is_machine_silent(worker.pk)
-            elif is_machine_silent(worker.pk):
+                assert is_silent(worker)
+            elif is_silent(worker):
                 assert worker.silence_news == "held"
         job_at(now)
         worker = Worker.objects.get(user=user)
         quiet_for = now * 60 - (worker.last_share_at.timestamp() - NOON)
-        assert (quiet_for <= 24 * 3600) or is_machine_silent(worker.pk)
+        assert (quiet_for <= 24 * 3600) or is_silent(worker)
         transaction.set_rollback(True)

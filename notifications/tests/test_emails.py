@@ -231,14 +231,14 @@ def test_a_machine_that_is_still_silent_is_mailed(silent_machine, mailoutbox):
 
 
 def test_a_machine_that_mines_again_is_not_mailed(silent_machine, mailoutbox):
-    mining.hear_shares({(silent_machine.user_id, "bitaxe-1"): time.time()})
+    mining.hear_shares({(silent_machine.user_id, "bitaxe-1"): (time.time(), 1024, 2048)})
     send_due_emails()
     assert (mailoutbox, states()) == ([], [State.SKIPPED])
 
 
 def test_another_machine_that_mines_again_changes_nothing(silent_machine, bob, mailoutbox):
     for who, name in ((silent_machine.user_id, "bitaxe-2"), (bob.pk, "bitaxe-1")):
-        mining.hear_shares({(who, name): time.time()})
+        mining.hear_shares({(who, name): (time.time(), 1024, 2048)})
     send_due_emails()
     assert len(mailoutbox) == 1
 
@@ -247,7 +247,7 @@ def test_a_machine_that_is_back_when_a_retry_is_due_is_not_mailed(silent_machine
     mail_server.answers["RCPT"] = "451 later"
     send_due_emails()
     mail_server.answers["RCPT"] = "250 ok"
-    mining.hear_shares({(silent_machine.user_id, "bitaxe-1"): time.time()})
+    mining.hear_shares({(silent_machine.user_id, "bitaxe-1"): (time.time(), 1024, 2048)})
     make_due()
     send_due_emails()
     assert (mail_server.taken, states()) == ([], [State.SKIPPED])
