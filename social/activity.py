@@ -1,7 +1,10 @@
 """The activity feed: each user's own history, from a closed catalogue of kinds."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+from django.db.models.functions import Now
 
 from social.activity_texts import describe_activity
 from social.models import UserActivity
@@ -22,12 +25,16 @@ _TITLE_LENGTH = UserActivity._meta.get_field("title").max_length
 
 
 class Activity(NamedTuple):
-    """One line to record. `values` fill the title of the kind and are stored as metadata."""
+    """One line to record. `values` fill the title of the kind and are stored as metadata.
+
+    `at` is when it happened, in Unix time; without it, it happens now.
+    """
 
     user_id: int
     kind: str
     values: Mapping[str, Any] = {}
     description: str | None = None
+    at: float | None = None
 
 
 def record_activity(
@@ -50,6 +57,7 @@ def record_activities(activities: Sequence[Activity]) -> None:
             title=TITLES[activity.kind].format_map(activity.values)[:_TITLE_LENGTH],
             description=activity.description or describe_activity(activity.kind, activity.values),
             metadata=dict(activity.values),
+            created_at=Now() if activity.at is None else datetime.fromtimestamp(activity.at, UTC),
         )
         for activity in activities
     )

@@ -7,15 +7,17 @@ from django.db import connection
 
 from profiles.names import shown_name
 
-# Reads the newest few of each user by the index on (user_id, id), so a long history costs no more than a short one.
+# Reads the newest few of each user by the index on (user_id, created_at, id), so a long history costs no more than a
+# short one.
 _LATEST = """
 SELECT activity.user_id, users.display_name, users.btc_address, activity.title, activity.created_at
 FROM unnest(%(user_ids)s::bigint[]) AS asked (user_id)
 JOIN users ON users.id = asked.user_id
 CROSS JOIN LATERAL (
-    SELECT * FROM user_activity WHERE user_activity.user_id = asked.user_id ORDER BY id DESC LIMIT %(limit)s
+    SELECT * FROM user_activity WHERE user_activity.user_id = asked.user_id
+    ORDER BY created_at DESC, id DESC LIMIT %(limit)s
 ) AS activity
-ORDER BY activity.id DESC LIMIT %(limit)s
+ORDER BY activity.created_at DESC, activity.id DESC LIMIT %(limit)s
 """
 
 

@@ -204,7 +204,10 @@ class HashrateSample(models.Model):
 
 
 class UserActivity(models.Model):
-    """One line of a user's own history. `metadata` are the values that the title was made of, and more."""
+    """One line of a user's own history. `metadata` are the values that the title was made of, and more.
+
+    `created_at` is when it happened, which may be before the line was written: events come late.
+    """
 
     user = CascadingKey(User, related_name="activities", db_index=False)
     activity_type = models.CharField(max_length=64)
@@ -217,7 +220,7 @@ class UserActivity(models.Model):
         db_table = "user_activity"
         verbose_name_plural = "user activity"
         indexes = [
-            models.Index(fields=["user", "-id"], name="idx_user_activity_user"),
+            models.Index(fields=["user", "-created_at", "-id"], name="idx_user_activity_user"),
             models.Index(fields=["activity_type"], name="idx_user_activity_type"),
             models.Index(fields=["created_at"], name="idx_user_activity_created"),
         ]

@@ -217,8 +217,9 @@ def is_name_available(name: str) -> bool:
 def list_activities(*, user_id: int, page: Page) -> tuple[list[ActivityRow], int]:
     """One page of the user's own history, newest first, and how many entries all pages have."""
     own = UserActivity.objects.filter(user_id=user_id)
-    rows = own.order_by("-id").values("id", "activity_type", "title", "description", "created_at", "metadata")
-    return [_with_description(row) for row in rows[page.window]], own.count()
+    rows = own.values("id", "activity_type", "title", "description", "created_at", "metadata")
+    newest_first = rows.order_by("-created_at", "-id")
+    return [_with_description(row) for row in newest_first[page.window]], own.count()
 
 
 def _with_description(row: Mapping[str, Any]) -> ActivityRow:
