@@ -80,6 +80,41 @@ class HandledEvent(models.Model):
         return self.event_id
 
 
+class HandledFact(models.Model):
+    """A fact that took effect, by a digest of the fact's own key: a block's hash, a match and its users, a week.
+
+    `told_as` is the digest of the narrower key under which the fact was told, if any. bitcoingame/events/facts.py is
+    its only writer.
+    """
+
+    key = models.UUIDField(primary_key=True)
+    told_as = models.UUIDField(null=True)
+    forget_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "handled_facts"
+        indexes = [models.Index(fields=["forget_at"], name="idx_handled_facts_forget")]
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
+class RecentShares(models.Model):
+    """The shares of one second (Unix time) that were counted, from all miners: a digest of 8 bytes for each."""
+
+    second = models.BigIntegerField(primary_key=True)
+    digests = models.BinaryField()
+    handled_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "recent_shares"
+        verbose_name_plural = "recent shares"
+        indexes = [models.Index(fields=["handled_at"], name="idx_recent_shares_handled")]
+
+    def __str__(self) -> str:
+        return str(self.second)
+
+
 class SetAsideEvent(models.Model):
     """An event that could not be read or handled. It waits for staff."""
 

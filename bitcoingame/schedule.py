@@ -10,7 +10,7 @@ from bitcoingame.core.job_runs import Job, Work, run_due_job
 from bitcoingame.core.limits import purge_attempts
 from bitcoingame.core.postgresql.purging import delete_batch
 from bitcoingame.core.weeks import utc_day, week_of
-from bitcoingame.events.ledger import purge_handled
+from bitcoingame.events.ledger import forget_shares, purge_handled
 from bitcoingame.events.status import heard_until
 from notifications.jobs import resume_broadcasts, send_due_emails
 from notifications.reminders import extend_streaks, tell_silent_workers, warn_of_ending_streaks
@@ -76,6 +76,7 @@ TIMETABLE: Mapping[str, Job] = {
     "tell_silent_workers": Job("* * * * *", as_heard(tell_silent_workers), seconds=300),
     "resume_broadcasts": Job("* * * * *", always(resume_broadcasts), seconds=600),
     "send_due_emails": Job("* * * * *", always(send_due_emails), seconds=300),
+    "forget_shares": Job("* * * * *", in_batches(forget_shares), seconds=300),
     "warn_of_ending_streaks": Job("0 18 * * 0", warn_of_ending_streaks, seconds=600),
     "extend_streaks": Job("5 0 * * 1", when_the_week_is_heard(extend_streaks), seconds=600),
     "delete_old_notifications": Job("10 3 * * *", at_the_time(delete_old_notifications), seconds=1800),

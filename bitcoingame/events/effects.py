@@ -44,9 +44,12 @@ class Effects:
         self._notifications: defaultdict[str, list[PersonalNotification]] = defaultdict(list)
         self._announcements: list[Announcement] = []
 
-    def record(self, user_id: int, kind: str, **values: Any) -> None:
-        """Adds a line to the user's activity feed. `kind` is one of social's activities, `values` are its details."""
-        self.activities.append(Activity(user_id, kind, values))
+    def record(self, user_id: int, kind: str, *, at: float, **values: Any) -> None:
+        """Adds a line to the user's activity feed, in its place by the time of the event.
+
+        `kind` is one of social's activities, `values` are its details.
+        """
+        self.activities.append(Activity(user_id, kind, values, at=at))
 
     def notify(self, kind: str, user_ids: Iterable[int], *, origin: str, variant: str = "", **values: Any) -> None:
         """Notifies each user. Created at most once per (user, kind, origin); with an empty origin, once ever."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bitcoingame.events.fields import Data, Malformed
+from bitcoingame.events.fields import Data, Malformed, is_blank
 
 POSTED = "posted"
 """Stands in place of a stream's name when the event came by POST."""
@@ -24,7 +24,9 @@ MAX_EVENT_BYTES = 256 * 1024
 EVENT_ID_LENGTH = 96
 _EARLIEST = datetime(2009, 1, 3, tzinfo=UTC).timestamp()
 _MILLISECONDS_FROM = 1e11
-_OWN_FIELDS = {"event", "ts", "source", "event_id"}
+_FAST_CLOCK = 86400.0
+"""How far ahead of ours, in seconds, a producer's clock may be and still tell its events apart."""
+_OWN_FIELDS = {"event", "ts", "source", "event_id", "data"}
 
 
 class Incoming(NamedTuple):
@@ -40,11 +42,16 @@ class Incoming(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """`event` is the name as given, or None if an entry leaves it to its stream. `at` is Unix time in seconds."""
+    """`event` is the name as given, or None if an entry leaves it to its stream. Times are Unix times in seconds.
+
+    `at` is when the event happened, never later than it arrived. `told_at` is the time that its producer gives, whose
+    clock may be fast: it is the same each time the event is sent.
+    """
 
     event: str | None
     event_id: str | None
     at: float
+    told_at: float
     data: Data
 
 
@@ -52,19 +59,15 @@ def read_entry(incoming: Incoming, now: float) -> Envelope:
     """Reads an entry of a stream; `now` is Unix time in seconds. Raises Malformed."""
     fields = incoming.fields
     raw = fields.get(b"data")
-    if raw is None:
+    if raw is None or raw.strip() in (b"", b"null"):
         data = _read_flat(fields)
     elif len(raw) > MAX_EVENT_BYTES:
         raise Malformed(f"data is larger than {MAX_EVENT_BYTES} bytes.")
     else:
         data = _read_json(raw)
     event, event_id = fields.get(b"event"), fields.get(b"event_id")
-    return Envelope(
-        event and _decode_name(event),
-        event_id and _read_event_id(_decode(event_id)),
-        _read_time(fields.get(b"ts"), _arrived_at(incoming.entry, now)),
-        data,
-    )
+    at, told_at = _read_times(fields.get(b"ts"), _arrived_at(incoming.entry, now))
+    return Envelope(event and _decode_name(event), event_id and _read_event_id(_decode(event_id)), at, told_at, data)
 
 
 def read_posted(incoming: Incoming, now: float) -> Envelope:
@@ -76,7 +79,7 @@ def read_posted(incoming: Incoming, now: float) -> Envelope:
     if not isinstance(fields, Mapping):
         raise Malformed("An event must be an object.")
     data = fields.get("data")
-    if data is None:
+    if is_blank(data):
         data = {name: value for name, value in fields.items() if name not in _OWN_FIELDS}
     elif isinstance(data, str):
         data = _read_json(data)
@@ -87,7 +90,8 @@ def read_posted(incoming: Incoming, now: float) -> Envelope:
         raise Malformed("event is missing." if event is None else "event must be text.")
     if not isinstance(event_id, str):
         raise Malformed("event_id is missing." if event_id is None else "event_id must be text.")
-    return Envelope(event, _read_event_id(event_id), _read_time(fields.get("ts"), now), data)
+    at, told_at = _read_times(fields.get("ts"), now)
+    return Envelope(event, _read_event_id(event_id), at, told_at, data)
 
 
 def posted(fields: Any) -> Incoming:
@@ -152,13 +156,15 @@ def _decode(raw: bytes) -> str:
         raise Malformed("The entry is not UTF-8.") from None
 
 
-_decode_name = lru_cache(maxsize=256)(_decode)
+@lru_cache(maxsize=256)
+def _decode_name(raw: bytes) -> str | None:
+    return _decode(raw).strip() or None
 
 
 def _read_flat(fields: Mapping[bytes, bytes]) -> Data:
     if sum(map(len, fields.values())) > MAX_EVENT_BYTES:
         raise Malformed(f"The entry is larger than {MAX_EVENT_BYTES} bytes.")
-    return {_decode(name): _decode(value) for name, value in fields.items()}
+    return {_decode(name): _decode(value) for name, value in fields.items() if name != b"data"}
 
 
 def _read_json(raw: bytes | str) -> Data:
@@ -174,7 +180,7 @@ def _read_json(raw: bytes | str) -> Data:
 def _read_event_id(event_id: str) -> str | None:
     if len(event_id) > EVENT_ID_LENGTH or not event_id.isprintable():
         raise Malformed(f"event_id must have at most {EVENT_ID_LENGTH} printable characters.")
-    return event_id or None
+    return event_id if event_id.strip() else None
 
 
 def _arrived_at(entry: str, now: float) -> float:
@@ -183,13 +189,13 @@ def _arrived_at(entry: str, now: float) -> float:
     return arrived if _EARLIEST < arrived < now else now
 
 
-def _read_time(value: Any, arrived: float) -> float:
-    """Unix time in seconds, from seconds, milliseconds or ISO 8601 (UTC if it names no zone).
+def _read_times(value: Any, arrived: float) -> tuple[float, float]:
+    """`at` and `told_at` of Envelope, from seconds, milliseconds or ISO 8601 (UTC if it names no zone).
 
-    `arrived` if there is no value, or if the time lies after it. Raises Malformed.
+    Both are `arrived` if there is no value. Raises Malformed.
     """
-    if value is None or value in (b"", ""):
-        return arrived
+    if value is None or (isinstance(value, bytes | str) and not value.strip()):
+        return arrived, arrived
     try:
         at = float(value)
     except (TypeError, ValueError):
@@ -198,7 +204,7 @@ def _read_time(value: Any, arrived: float) -> float:
         at /= 1000
     if not at >= _EARLIEST:  # also true for NaN
         raise Malformed("ts must be a time since 2009.")
-    return min(at, arrived)
+    return min(at, arrived), at if at < arrived + _FAST_CLOCK else arrived
 
 
 def _read_iso_time(value: Any) -> float:

@@ -1,16 +1,19 @@
 """Events of the platform's other services: badges, levels, streaks, games, matches, lessons, maintenance.
 
-Each has a NamedTuple, a function that parses it (raises Malformed) and one that handles many at once.
+Each has a NamedTuple, a function that parses it (raises Malformed), one that says what the fact is recognised by when
+it is told again, and one that handles many at once. The times in keys are those that the producers give.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from hashlib import blake2b
 from typing import NamedTuple
 
 from bitcoingame.core.weeks import WEEK, utc_day, week_name, week_of
 from bitcoingame.events.effects import Effects, Fact
-from bitcoingame.events.fields import Data, Malformed, read_ids, read_line, read_user, read_whole
+from bitcoingame.events.facts import Key
+from bitcoingame.events.fields import Data, Malformed, is_blank, read_ids, read_label, read_line, read_user, read_whole
 from profiles import mining
 from profiles.mining import NewBadge
 
@@ -53,6 +56,10 @@ def _read_about(data: Data) -> str:
         return ""
 
 
+def key_of_badge(user_id: int, at: float, badge: Badge) -> Key:
+    return Key((user_id, badge.slug))
+
+
 def handle_badges(facts: Sequence[Fact[Badge]], effects: Effects) -> None:
     """A user earns a badge once, however many events report it."""
     first: dict[tuple[int, str], Fact[Badge]] = {}
@@ -61,9 +68,10 @@ def handle_badges(facts: Sequence[Fact[Badge]], effects: Effects) -> None:
     badges = [NewBadge(fact.user_id, fact.body.slug, fact.body.name, fact.at) for fact in first.values()]
     rewards: Counter[int] = Counter()
     for kept in mining.keep_badges(badges):
-        user_id, _, origin, badge = first[kept]
+        user_id, at, origin, badge = first[kept]
         rewards[user_id] += badge.xp
-        effects.record(user_id, "badge_earned", name=badge.name, slug=badge.slug, xp=badge.xp, about=badge.about)
+        values = {"name": badge.name, "slug": badge.slug, "xp": badge.xp, "about": badge.about}
+        effects.record(user_id, "badge_earned", at=at, **values)
         _notify_of_badge(user_id, origin, badge, effects)
     if rewards:
         mining.reward_badges(rewards)
@@ -89,15 +97,19 @@ def parse_level(data: Data) -> Level:
     return Level(read_user(data), read_whole(data, "new_level", minimum=1), read_line(data, "title", maximum=64))
 
 
+def key_of_level(user_id: int, at: float, level: Level) -> Key:
+    return Key((user_id, level.level))
+
+
 def handle_levels(facts: Sequence[Fact[Level]], effects: Effects) -> None:
     """Levels only rise. A lower level that arrives late changes nothing."""
     levels = mining.lock_levels(fact.user_id for fact in facts)
     reached: dict[int, tuple[int, str]] = {}
-    for user_id, _, origin, (_, level, title) in facts:
+    for user_id, at, origin, (_, level, title) in facts:
         if level > levels.get(user_id, 1):
             levels[user_id] = level
             reached[user_id] = level, title
-            effects.record(user_id, "level_up", level=level, title=title)
+            effects.record(user_id, "level_up", at=at, level=level, title=title)
             effects.notify("level_up", [user_id], origin=origin, level=level, title=title)
     if reached:
         mining.set_levels(reached)
@@ -112,11 +124,19 @@ def parse_streak(data: Data) -> Streak:
     return Streak(read_user(data), read_whole(data, "streak_weeks", minimum=1, maximum=10_000))
 
 
+def key_of_streak(user_id: int, at: float, streak: Streak) -> Key:
+    return Key((user_id, streak.weeks, str(_week_at(at))))
+
+
+def _week_at(at: float) -> date:
+    return week_of(utc_day(datetime.fromtimestamp(at, UTC)))
+
+
 def handle_streaks(facts: Sequence[Fact[Streak]], effects: Effects) -> None:
     """The streak the platform reports replaces ours. The user is notified once a week, by this or by Monday's job."""
     newest: dict[int, tuple[int, date]] = {}
     for fact in sorted(facts, key=lambda fact: fact.at):
-        week = week_of(utc_day(datetime.fromtimestamp(fact.at, UTC)))
+        week = _week_at(fact.at)
         newest[fact.user_id] = fact.body.weeks, week - WEEK
         effects.notify("streak_extended", [fact.user_id], origin=week_name(week), weeks=fact.body.weeks)
     mining.set_streaks(newest)
@@ -124,7 +144,7 @@ def handle_streaks(facts: Sequence[Fact[Streak]], effects: Effects) -> None:
 
 def handle_streak_milestones(facts: Sequence[Fact[Streak]], effects: Effects) -> None:
     for fact in facts:
-        effects.record(fact.user_id, "streak_milestone", weeks=fact.body.weeks)
+        effects.record(fact.user_id, "streak_milestone", at=fact.at, weeks=fact.body.weeks)
 
 
 class Game(NamedTuple):
@@ -136,9 +156,14 @@ def parse_game(data: Data) -> Game:
     return Game(read_user(data), read_line(data, "game_type", maximum=64))
 
 
+def key_of_game(user_id: int, at: float, game: Game) -> Key:
+    """Nobody plays a game twice within one second."""
+    return Key((user_id, game.game_type, int(at)))
+
+
 def handle_games(facts: Sequence[Fact[Game]], effects: Effects) -> None:
     for fact in facts:
-        effects.record(fact.user_id, "game_played", game_type=fact.body.game_type)
+        effects.record(fact.user_id, "game_played", at=fact.at, game_type=fact.body.game_type)
 
 
 class Lottery(NamedTuple):
@@ -151,17 +176,24 @@ def parse_lottery(data: Data) -> Lottery:
     return Lottery(read_user(data), read_whole(data, "rank", minimum=1), read_line(data, "week_iso", maximum=16))
 
 
+def key_of_lottery(user_id: int, at: float, lottery: Lottery) -> Key:
+    return Key((user_id, lottery.week.upper()))
+
+
 def handle_lotteries(facts: Sequence[Fact[Lottery]], effects: Effects) -> None:
-    for user_id, _, origin, result in facts:
-        effects.record(user_id, "lottery_result", rank=result.rank, week=result.week)
+    for user_id, at, origin, result in facts:
+        effects.record(user_id, "lottery_result", at=at, rank=result.rank, week=result.week)
         effects.notify("lottery_results", [user_id], origin=origin, rank=result.rank, week=result.week)
 
 
 class Match(NamedTuple):
+    """`match_id` is "" if the producer gives none."""
+
     user_ids: Sequence[int]
     team_a: str
     team_b: str
     score: str
+    match_id: str
     user: str = NOBODY
 
 
@@ -171,6 +203,7 @@ def parse_starting_match(data: Data) -> Match:
         read_line(data, "team_a", maximum=64),
         read_line(data, "team_b", maximum=64),
         score="",
+        match_id=read_label(data, "match_id", maximum=128),
     )
 
 
@@ -179,10 +212,28 @@ def parse_match_result(data: Data) -> Match:
     return parse_starting_match(data)._replace(score=score)
 
 
+def key_of_match(user_id: int, at: float, match: Match) -> Key:
+    """A match of many users is told in several events, so the users belong to the key.
+
+    Without a match_id the teams, the score and the second name the match.
+    """
+    user_ids = sorted(set(match.user_ids))
+    name = match.team_a, match.team_b, match.score, int(at), *user_ids
+    return Key(name, exactly=(match.match_id, *user_ids) if match.match_id else ())
+
+
+def _origin_of(fact: Fact[Match]) -> str:
+    """One for each match, so that a user whom two events about a match name is told once."""
+    match_id = fact.body.match_id
+    return f"match:{blake2b(match_id.encode(), digest_size=16).hexdigest()}" if match_id else fact.origin
+
+
 def handle_starting_matches(facts: Sequence[Fact[Match]], effects: Effects) -> None:
     for fact in facts:
         match = fact.body
-        effects.notify("match_starting", match.user_ids, origin=fact.origin, team_a=match.team_a, team_b=match.team_b)
+        effects.notify(
+            "match_starting", match.user_ids, origin=_origin_of(fact), team_a=match.team_a, team_b=match.team_b
+        )
 
 
 def handle_match_results(facts: Sequence[Fact[Match]], effects: Effects) -> None:
@@ -191,7 +242,7 @@ def handle_match_results(facts: Sequence[Fact[Match]], effects: Effects) -> None
         effects.notify(
             "match_result",
             match.user_ids,
-            origin=fact.origin,
+            origin=_origin_of(fact),
             team_a=match.team_a,
             team_b=match.team_b,
             score=match.score,
@@ -214,6 +265,14 @@ def parse_ranking(data: Data) -> Ranking:
     )
 
 
+def key_of_ranking(user_id: int, at: float, ranking: Ranking) -> Key:
+    return Key((user_id, ranking.period, ranking.old_rank, ranking.new_rank, _day_at(at)))
+
+
+def _day_at(at: float) -> str:
+    return str(utc_day(datetime.fromtimestamp(at, UTC)))
+
+
 def handle_rankings(facts: Sequence[Fact[Ranking]], effects: Effects) -> None:
     for fact in facts:
         moved = fact.body
@@ -229,20 +288,29 @@ def handle_rankings(facts: Sequence[Fact[Ranking]], effects: Effects) -> None:
 
 
 class Registration(NamedTuple):
+    """`edition` is the World Cup's, "" if the producer does not say which."""
+
     user: str | int
     country_code: str
+    edition: str
 
 
 def parse_registration(data: Data) -> Registration:
     code = read_line(data, "country_code", maximum=2).upper()
     if not (len(code) == 2 and code.isascii() and code.isalpha()):
         raise Malformed("country_code must be two letters.")
-    return Registration(read_user(data), code)
+    return Registration(read_user(data), code, read_label(data, "edition", maximum=64))
+
+
+def key_of_registration(user_id: int, at: float, registration: Registration) -> Key:
+    """A user registers once, whatever the country. The key is kept for a year: then comes the next World Cup."""
+    edition = registration.edition
+    return Key((user_id,), exactly=(user_id, edition) if edition else ())
 
 
 def handle_registrations(facts: Sequence[Fact[Registration]], effects: Effects) -> None:
     for fact in facts:
-        effects.record(fact.user_id, "worldcup_registered", country_code=fact.body.country_code)
+        effects.record(fact.user_id, "worldcup_registered", at=fact.at, country_code=fact.body.country_code)
 
 
 class Lesson(NamedTuple):
@@ -253,6 +321,10 @@ class Lesson(NamedTuple):
 
 def parse_lesson(data: Data) -> Lesson:
     return Lesson(read_user(data), read_line(data, "lesson", maximum=128), read_line(data, "title", maximum=128))
+
+
+def key_of_lesson(user_id: int, at: float, lesson: Lesson) -> Key:
+    return Key((user_id, lesson.lesson, _day_at(at)))
 
 
 def handle_lessons(facts: Sequence[Fact[Lesson]], effects: Effects) -> None:
@@ -268,7 +340,8 @@ class Maintenance(NamedTuple):
 
 def parse_maintenance(data: Data) -> Maintenance:
     starts_at = data.get("starts_at")
-    return Maintenance(read_line(data, "description", maximum=500), _read_start(starts_at) if starts_at else None)
+    is_absent = is_blank(starts_at) or starts_at == 0
+    return Maintenance(read_line(data, "description", maximum=500), None if is_absent else _read_start(starts_at))
 
 
 def _read_start(value: object) -> datetime:
@@ -281,6 +354,12 @@ def _read_start(value: object) -> datetime:
     except (ValueError, OverflowError, OSError):
         pass
     raise Malformed("starts_at must be a time.")
+
+
+def key_of_maintenance(user_id: int, at: float, maintenance: Maintenance) -> Key:
+    """Without a start, the day on which it was announced tells it from the next with the same words."""
+    starts_at = maintenance.starts_at
+    return Key((maintenance.description, starts_at.timestamp() if starts_at else _day_at(at)))
 
 
 def handle_maintenance(facts: Sequence[Fact[Maintenance]], effects: Effects) -> None:
@@ -304,6 +383,10 @@ class Onboarding(NamedTuple):
 
 def parse_onboarding(data: Data) -> Onboarding:
     return Onboarding(read_user(data))
+
+
+def key_of_onboarding(user_id: int, at: float, onboarding: Onboarding) -> Key:
+    return Key((user_id,))
 
 
 def handle_onboardings(facts: Sequence[Fact[Onboarding]], effects: Effects) -> None:

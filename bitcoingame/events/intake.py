@@ -20,6 +20,7 @@ from bitcoingame.events import ledger
 from bitcoingame.events.catalogue import EVENTS, FREQUENT, name_of_event
 from bitcoingame.events.effects import Effects, Fact
 from bitcoingame.events.envelope import POSTED, Incoming, dump_fields, load_fields, read_entry, read_posted
+from bitcoingame.events.facts import claim
 from bitcoingame.events.fields import Malformed
 from bitcoingame.events.game import NOBODY
 from bitcoingame.events.people import find_users, forget_users
@@ -47,13 +48,14 @@ ACCEPTED, DUPLICATE, IGNORED = Outcome("accepted"), Outcome("duplicate"), Outcom
 class Item(NamedTuple):
     """An event that was read. With a `reason` it is one that could not be read.
 
-    `at` is Unix time in seconds; `body` is what the event's `parse` in the catalogue returned.
+    `at` and `told_at` are those of Envelope; `body` is what the event's `parse` in the catalogue returned.
     """
 
     incoming: Incoming
     event: str
     event_id: str | None = None
     at: float = 0.0
+    told_at: float = 0.0
     body: Any = None
     reason: str = ""
 
@@ -110,7 +112,7 @@ def _try(item: Item) -> Outcome:
         with transaction.atomic():
             if item.event_id and not ledger.claim_events({item.event_id}):
                 return DUPLICATE
-            return IGNORED if _handle([item]) else ACCEPTED
+            return _handle([item])[0]
     except TRANSIENT:
         raise
     except Exception as error:
@@ -123,7 +125,8 @@ def _read(incoming: Incoming) -> Item:
         read = read_posted if incoming.stream == POSTED else read_entry
         envelope = read(incoming, time.time())
         event = name_of_event(incoming.stream, envelope.event)
-        return Item(incoming, event, envelope.event_id, envelope.at, EVENTS[event].parse(envelope.data))
+        body = EVENTS[event].parse(envelope.data)
+        return Item(incoming, event, envelope.event_id, envelope.at, envelope.told_at, body)
     except Malformed as error:
         return Item(incoming, event, reason=str(error))
 
@@ -170,13 +173,10 @@ def _commit(items: list[Item], is_run: bool) -> list[Outcome]:
     aside = [index for index in fresh if items[index].reason]
     _store_aside([items[index] for index in aside])
     readable = [index for index in fresh if not items[index].reason]
-    unknown = _handle([items[index] for index in readable])
     for index in aside:
         outcomes[index] = Outcome("set_aside", items[index].reason)
-    for index in readable:
-        outcomes[index] = ACCEPTED
-    for place in unknown:
-        outcomes[readable[place]] = IGNORED
+    for index, outcome in zip(readable, _handle([items[index] for index in readable]), strict=True):
+        outcomes[index] = outcome
     return outcomes
 
 
@@ -233,23 +233,53 @@ def _store_aside(items: list[Item]) -> None:
     )
 
 
-def _handle(items: list[Item]) -> list[int]:
-    """Brings about the effects; returns the places of the items whose user is unknown."""
+def _handle(items: list[Item]) -> list[Outcome]:
+    """Brings about the effects; returns what became of each: accepted, duplicate by the fact's key, or ignored."""
+    outcomes = [ACCEPTED] * len(items)
+    places, facts = _facts_of(items, outcomes)
+    for event in facts:
+        if repeated := _find_repeated(event, items, places[event], facts[event]):
+            for place in repeated:
+                outcomes[places[event][place]] = DUPLICATE
+            facts[event] = [fact for place, fact in enumerate(facts[event]) if place not in repeated]
+    effects = Effects()
+    for event, of_event in facts.items():
+        if of_event:
+            EVENTS[event].handle(of_event, effects)
+    effects.deliver()
+    return outcomes
+
+
+def _facts_of(items: list[Item], outcomes: list[Outcome]) -> tuple[dict[str, list[int]], dict[str, list[Fact[Any]]]]:
+    """The facts of each event and their places among the items, in the order of EVENTS.
+
+    An item of an unknown user is none; its outcome becomes IGNORED.
+    """
     is_frequent = all(item.event in FREQUENT for item in items)
     users = find_users((item.body.user for item in items if item.body.user != NOBODY), from_memory=is_frequent)
     users[NOBODY] = 0
+    places: defaultdict[str, list[int]] = defaultdict(list)
     facts: defaultdict[str, list[Fact[Any]]] = defaultdict(list)
-    unknown = []
-    for place, (incoming, event, event_id, at, body, _) in enumerate(items):
+    for place, (incoming, event, event_id, at, _, body, _) in enumerate(items):
         user_id = users.get(body.user)
         if user_id is None:
-            unknown.append(place)
+            outcomes[place] = IGNORED
             continue
-        origin = event_id or f"{incoming.stream}:{incoming.entry}"
-        facts[event].append(Fact(user_id, at, origin, body))
-    effects = Effects()
-    for event, (_, handle) in EVENTS.items():
-        if event in facts:
-            handle(facts[event], effects)
-    effects.deliver()
-    return unknown
+        places[event].append(place)
+        facts[event].append(Fact(user_id, at, event_id or f"{incoming.stream}:{incoming.entry}", body))
+    return places, {event: facts[event] for event in EVENTS if event in facts}
+
+
+def _find_repeated(event: str, items: list[Item], places: list[int], facts: list[Fact[Any]]) -> set[int]:
+    """Records the keys of the facts; returns the places, among the facts, of those that were told before."""
+    _, _, key_of, kept = EVENTS[event]
+    if key_of is None:
+        return set()
+    keys = [key_of(fact.user_id, items[place].told_at, fact.body) for place, fact in zip(places, facts, strict=True)]
+    named = [place for place, key in enumerate(keys) if key is not None]
+    if not named:
+        return set()
+    claims = claim(event, [key for key in keys if key is not None], kept)
+    if all(claims):
+        return set()
+    return {place for place, is_new in zip(named, claims, strict=True) if not is_new}

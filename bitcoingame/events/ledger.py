@@ -8,6 +8,7 @@ from bitcoingame.core.postgresql.purging import delete_batch
 from bitcoingame.core.postgresql.statements import execute, fetch
 from bitcoingame.events.catalogue import STREAMS
 from bitcoingame.events.envelope import position_of
+from bitcoingame.events.facts import SHARES_KEPT
 
 KEPT = timedelta(days=30)
 """How long a repetition is recognised. Redis keeps an entry that nobody acknowledged for far less time."""
@@ -31,6 +32,7 @@ ON CONFLICT (event_id) DO NOTHING RETURNING event_id
 _PURGED = (
     ("handled_entries", "handled_at", KEPT),
     ("handled_events", "handled_at", KEPT),
+    ("handled_facts", "forget_at", timedelta()),
     ("set_aside_events", "handled_at", SET_ASIDE_KEPT),  # NULL while the event waits for staff
     ("outgoing_events", "sent_at", SENT_KEPT),
 )
@@ -67,6 +69,11 @@ def claim_entries(stream: str, entries: Sequence[str], *, is_run: bool) -> list[
 def claim_events(event_ids: set[str]) -> set[str]:
     """Records the events as handled; returns the event_ids that are new."""
     return {event_id for (event_id,) in fetch(_KEEP_EVENTS, [list(event_ids)])}
+
+
+def forget_shares(*, now: datetime, batch_size: int) -> int:
+    """Deletes the digests of shares that were handled longer than SHARES_KEPT ago; returns how many rows."""
+    return delete_batch(table="recent_shares", column="handled_at", before=now - SHARES_KEPT, batch_size=batch_size)
 
 
 def purge_handled(*, now: datetime, batch_size: int) -> int:

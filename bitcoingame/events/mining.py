@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bitcoingame.events.effects import Effects, Fact
+from bitcoingame.events.facts import Key, ShareKey, digest_worker
 from bitcoingame.events.fields import (
     MAX_DIFFICULTY,
     MAX_ID,
+    UNNAMED_WORKER,
     Data,
     Malformed,
+    is_blank,
     read_flag,
     read_hashrate,
     read_line,
@@ -35,7 +38,8 @@ _SECONDS_PER_DAY = 86400
 class Share(NamedTuple):
     """`diff` is the difficulty the pool assigned, `sdiff` the difficulty the share reached.
 
-    `worker` is None if the pool does not know the machine.
+    `diff` is 0 if the producer does not know it, and `worker` is None: such a share counts for its miner, but it is not
+    notable, and no machine is heard.
     """
 
     user: str | int
@@ -47,14 +51,20 @@ class Share(NamedTuple):
 
 def parse_share(data: Data) -> Share:
     user = read_user(data)
-    diff = read_number(data, "diff", maximum=MAX_DIFFICULTY)
-    if not diff:
-        raise Malformed("diff must be above 0.")
+    diff = read_number(data, "diff", maximum=MAX_DIFFICULTY, default=0.0)
     sdiff = read_number(data, "sdiff", maximum=MAX_DIFFICULTY)
     accepted = data.get("accepted", True)
     if accepted is not True:
         accepted = read_flag(data, "accepted", default=True)
     return Share(user, read_worker(data), diff, sdiff, accepted)
+
+
+def key_of_share(user_id: int, at: float, share: Share) -> ShareKey | None:
+    """A share that was not accepted has no key, because it counts nowhere."""
+    if not share.accepted:
+        return None
+    name = share.worker if share.worker != UNNAMED_WORKER else None
+    return ShareKey(int(at), digest_worker(user_id, name or ""), share.sdiff)
 
 
 def handle_shares(facts: Sequence[Fact[Share]], effects: Effects) -> None:
@@ -67,8 +77,9 @@ def handle_shares(facts: Sequence[Fact[Share]], effects: Effects) -> None:
         if accepted:
             _count(days, (user_id, int(at // _SECONDS_PER_DAY)), sdiff)
             totals[user_id] = totals.get(user_id, 0) + 1
-            if sdiff >= NOTABLE_RATIO * diff:
-                effects.record(user_id, "share_submitted", worker=name, difficulty=sdiff, assigned=diff)
+            if diff and sdiff >= NOTABLE_RATIO * diff:
+                values = {"worker": name or "", "difficulty": sdiff, "assigned": diff}
+                effects.record(user_id, "share_submitted", at=at, **values)
     back = mining.hear_shares(heard) if heard else []
     if totals:
         mining.count_shares(days, totals)
@@ -140,7 +151,7 @@ class Hashrate(NamedTuple):
 
 
 def parse_hashrate(data: Data) -> Hashrate:
-    worker = read_worker(data) if data.get("worker") else None
+    worker = None if is_blank(data.get("worker")) else read_worker(data)
     rate = read_hashrate(data, "hashrate_1h")
     return Hashrate(read_user(data), worker, rate, _steady_rate(data, rate))
 
@@ -178,6 +189,10 @@ def parse_best(data: Data) -> Best:
     return Best(read_user(data), read_number(data, "new_best", maximum=MAX_DIFFICULTY), timeframe)
 
 
+def key_of_best(user_id: int, at: float, best: Best) -> Key:
+    return Key((user_id, best.timeframe, best.new_best))
+
+
 def handle_bests(facts: Sequence[Fact[Best]], effects: Effects) -> None:
     """Only bests of all time are kept. One that is not above the best we know changes nothing."""
     of_all_time = [fact for fact in facts if fact.body.timeframe == "alltime"]
@@ -207,9 +222,17 @@ def parse_block(data: Data) -> Block:
     return Block(
         read_user(data),
         read_whole(data, "height"),
-        read_line(data, "hash", maximum=64, default=""),
+        read_line(data, "hash", maximum=64, default="").lower(),
         read_whole(data, "reward_sats", maximum=MAX_ID, default=0),
     )
+
+
+def key_of_block(user_id: int, at: float, block: Block) -> Key:
+    """One collector may know the hash and another may not, so a block's height and finder are recorded with its hash.
+
+    A finder may have two blocks of one height, because one of them may lose the race for the chain.
+    """
+    return Key((user_id, block.height), exactly=(block.hash,) if block.hash else ())
 
 
 def handle_blocks(facts: Sequence[Fact[Block]], effects: Effects) -> None:
@@ -219,7 +242,8 @@ def handle_blocks(facts: Sequence[Fact[Block]], effects: Effects) -> None:
     finders = User.objects.in_bulk(finder_ids)
     for fact in facts:
         finder, block = finders[fact.user_id], fact.body
-        effects.record(finder.pk, "block_found", height=block.height, hash=block.hash, reward_sats=block.reward_sats)
+        values = {"height": block.height, "hash": block.hash, "reward_sats": block.reward_sats}
+        effects.record(finder.pk, "block_found", at=fact.at, **values)
         if is_public(finder):
             effects.announce("block_found", origin=fact.origin, finder=finder.shown_name, height=block.height)
         else:

@@ -75,10 +75,11 @@ class EventsView(APIView):
         responses={200: EventsAnswer, **refusals(400, 401, 413, 503)},
     )
     def post(self, request: Request) -> Response:
-        """Takes in up to 1,000 of the platform's events, each once by its event_id, and answers what became of each.
+        """Takes in up to 1,000 of the platform's events, each once, and answers what became of each.
 
-        For services without Redis; the bearer token is a service token. An event that cannot be read or handled is set
-        aside for staff and hinders no other.
+        An event is a duplicate if its event_id, or the fact that it tells (a block, a match, a week's result), was
+        handled before. For services without Redis; the bearer token is a service token. An event that cannot be read
+        or handled is set aside for staff and hinders no other.
         """
         envelopes = _posted_envelopes(request.data)
         outcomes = take_in([posted(envelope) for envelope in envelopes])

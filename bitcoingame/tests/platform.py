@@ -35,8 +35,10 @@ def envelope_fields(event: str, *, at: float = NOON, event_id: str = "", **data:
 
 
 def share(user: User | str, *, worker: str = "bitaxe-1", at: float = NOON, **changes: Any) -> Incoming:
+    """A share that is not notable. Each has a difficulty of its own, because equal ones in one second are one share."""
     address = user if isinstance(user, str) else user.btc_address
-    data = {"user": address, "worker": f"{address}.{worker}", "diff": 1024, "sdiff": 2048.5, "accepted": True}
+    data = {"user": address, "worker": f"{address}.{worker}", "diff": 1024, "accepted": True}
+    data["sdiff"] = 2048 + next(_entries) / 1000
     return entry("mining:share_submitted", at=at, **data | changes)
 
 

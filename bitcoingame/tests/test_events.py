@@ -8,7 +8,7 @@ from django.db import connection, connections, transaction
 
 from bitcoingame.events import ledger
 from bitcoingame.events.catalogue import EVENTS
-from bitcoingame.models import HandledEvent, OutgoingEvent, SetAsideEvent
+from bitcoingame.models import HandledEvent, HandledFact, OutgoingEvent, SetAsideEvent
 from bitcoingame.tests.platform import NOON, entry, happen, platform_event, share, wait_until
 from conftest import make_cooperative, make_user
 from notifications.models import Broadcast, Notification, NotificationCounter
@@ -212,7 +212,7 @@ def test_a_best_of_a_session_or_a_week_changes_nothing(alice):
 
 def block(user, **fields):
     data = {"user": user.btc_address, "height": 900_000, "hash": "00ab", "reward_sats": 312_500_000}
-    return entry("mining:block_found", **data, **fields)
+    return entry("mining:block_found", **data | fields)
 
 
 def want_everything(*users):
@@ -253,7 +253,7 @@ def test_a_block_counts_for_the_finder_and_the_cooperative_and_is_told(alice, bo
 
 
 def test_two_blocks_in_one_batch_count_twice(alice, bob, cooperative):
-    happen(block(bob), block(alice), block(bob))
+    happen(block(bob), block(alice, hash="00ac"), block(bob, height=900_001, hash="00ad"))
     cooperative.refresh_from_db()
     assert (cooperative.blocks_found, state_of(bob).blocks_found, state_of(alice).blocks_found) == (3, 2, 1)
 
@@ -267,7 +267,7 @@ def test_a_block_of_somebody_without_a_cooperative_counts_for_the_finder_alone(c
 def test_everyone_is_told_of_a_block_and_a_hidden_finder_is_not_named(alice, bob):
     bob.public_profile = False
     bob.save()
-    happen(block(alice), block(bob))
+    happen(block(alice), block(bob, hash="00ac"))
     said = list(Broadcast.objects.order_by("id").values_list("description", flat=True))
     assert said == ["Alice found block #900000.", "A miner found block #900000."]
 
@@ -455,8 +455,9 @@ def test_records_of_handled_events_are_deleted_when_old(alice):
 
     now = timezone.now()
     assert ledger.purge_handled(now=now, batch_size=10) == 0
-    assert ledger.purge_handled(now=now + ledger.KEPT, batch_size=1) == 2
+    assert ledger.purge_handled(now=now + ledger.KEPT, batch_size=1) == 3
     assert not HandledEvent.objects.exists()
+    assert not HandledFact.objects.exists()
     assert SetAsideEvent.objects.exists()
     assert ledger.purge_handled(now=now + ledger.SET_ASIDE_KEPT, batch_size=10) == 2
     assert SetAsideEvent.objects.exists(), "it waits for staff, however long"

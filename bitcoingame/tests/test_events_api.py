@@ -152,7 +152,7 @@ def test_a_body_over_five_megabytes_is_refused(client):
 
 
 def test_a_thousand_events_take_few_statements(client, alice, django_assert_max_num_queries):
-    events = [share_of(alice, f"e{number}") for number in range(1000)]
+    events = [share_of(alice, f"e{number}", sdiff=2 + number) for number in range(1000)]
     with django_assert_max_num_queries(12):
         assert post(client, {"events": events}).json()["accepted"] == 1000
     assert shares_of(alice) == 1000
