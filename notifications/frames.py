@@ -2,7 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, get_args
+
+# What becomes of stored notifications. "expired" is found by each process with sockets, and never published.
+Change = Literal["read", "unread", "dismissed", "expired"]
+CHANGES: frozenset[str] = frozenset(get_args(Change))
 
 
 class NotificationRow(TypedDict):
@@ -39,6 +43,16 @@ def notification_event(row: NotificationRow) -> dict[str, Any]:
     }
 
 
-def read_event(ids: Iterable[int] | None, unread: int) -> dict[str, Any]:
-    """The event for notifications that were read: these ids, or all of them if None. `unread` are still unread."""
-    return {"event": "read", "data": {"ids": "all" if ids is None else [str(id) for id in ids], "unread": unread}}
+def change_event(event: Change, ids: Iterable[int] | None, unread: int) -> dict[str, Any]:
+    """The event for notifications that changed: these ids, or all of them if None. `unread` are unread now."""
+    return {"event": event, "data": {"ids": "all" if ids is None else [str(id) for id in ids], "unread": unread}}
+
+
+def change_frame(event: str, data: Any) -> dict[str, Any] | None:
+    """The frame for an event of CHANGES, or None for any other event. It has a `type` and no `channel`.
+
+    Clients take what has a `channel` for a notification.
+    """
+    if event not in CHANGES or not isinstance(data, dict):
+        return None
+    return {"type": event, "ids": data.get("ids"), "unread": data.get("unread")}

@@ -84,6 +84,13 @@ class Notification(models.Model):
                 name="idx_notifications_expiring",
                 condition=models.Q(expires_at__isnull=False),
             ),
+            # Each process with sockets asks once a second what has expired unread, for each connected user.
+            models.Index(
+                fields=["user", "expires_at"],
+                include=["id"],
+                name="idx_notifications_unread_exp",
+                condition=models.Q(expires_at__isnull=False, read=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -97,6 +104,27 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class DeletedNotification(models.Model):
+    """What stays of a notification that its user dismissed or that the clean-up deleted.
+
+    The cause stays, so that the user is never notified of it again. The id stays, so that its user's requests about it
+    are told from requests about the notifications of others.
+    """
+
+    notification_id = models.BigIntegerField(primary_key=True)
+    user = CascadingKey(User, related_name="deleted_notifications", db_index=False)
+    cause = models.CharField(max_length=MAX_CAUSE, null=True, blank=True)
+
+    class Meta:
+        db_table = "deleted_notifications"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "cause"], name="a_deleted_notification_keeps_its_cause"),
+        ]
+
+    def __str__(self) -> str:
+        return f"notification {self.notification_id}, deleted"
 
 
 class Broadcast(models.Model):

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from notifications.counting import lock_counters, minus_by_type, tally_by_type
+from notifications.counting import lock_counters
+from notifications.deleting import delete_notifications
 
 KEPT = timedelta(days=90)
 
@@ -16,20 +17,6 @@ WHERE created_at < %(before)s AND created_at >= %(created_at)s AND (created_at, 
   AND (read OR expires_at <= %(now)s)
 ORDER BY created_at, id LIMIT %(batch_size)s
 """
-_DELETE = f"""
-WITH gone AS (
-    DELETE FROM notifications WHERE id = ANY(%(ids)s) RETURNING user_id, type, read
-), tally AS (
-    SELECT user_id, count(*) FILTER (WHERE NOT read) AS unread,
-           {tally_by_type()} AS stored_by_type, {tally_by_type("NOT read")} AS unread_by_type
-    FROM gone GROUP BY user_id
-)
-UPDATE notification_counters counter
-SET unread = counter.unread - tally.unread,
-    stored_by_type = {minus_by_type("counter.stored_by_type", "tally.stored_by_type")},
-    unread_by_type = {minus_by_type("counter.unread_by_type", "tally.unread_by_type")}
-FROM tally WHERE counter.user_id = tally.user_id
-"""  # noqa: S608 - constants
 
 
 def delete_old_notifications(*, now: datetime, batch_size: int = 1000) -> int:
@@ -47,8 +34,8 @@ def delete_old_notifications(*, now: datetime, batch_size: int = 1000) -> int:
             if found:
                 ids, user_ids, _ = zip(*found, strict=True)
                 lock_counters(user_ids)
-                cursor.execute(_DELETE, {"ids": list(ids)})
+                # A row may have been marked unread or dismissed before the lock.
+                deleted += delete_notifications(ids, old_at=now)
                 cursor_id, _, cursor_at = found[-1]
-        deleted += len(found)
         if len(found) < batch_size:
             return deleted

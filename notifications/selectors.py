@@ -23,7 +23,16 @@ FROM notifications
 WHERE user_id = %(user_id)s AND (expires_at IS NULL OR expires_at > statement_timestamp()) {filters}
 ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s
 """
-_SEQ = "SELECT seq FROM notifications WHERE id = %(before)s AND user_id = %(user_id)s"
+# A row that is gone has the place of the user's next older one: create_notifications gives a user's ids and seqs in the
+# same order. No row means that `before` is another user's.
+_NEWEST_BEFORE = """
+SELECT coalesce(
+    (SELECT seq - 1 FROM notifications WHERE id = %(before)s),
+    (SELECT seq FROM notifications WHERE user_id = %(user_id)s AND id < %(before)s ORDER BY seq DESC LIMIT 1),
+    0) AS seq
+WHERE NOT EXISTS (SELECT FROM notifications WHERE id = %(before)s AND user_id <> %(user_id)s)
+  AND NOT EXISTS (SELECT FROM deleted_notifications WHERE notification_id = %(before)s AND user_id <> %(user_id)s)
+"""
 
 
 class ListedNotification(TypedDict):
@@ -41,7 +50,10 @@ class ListedNotification(TypedDict):
 
 
 class Filters(NamedTuple):
-    """Narrows a list to one type, to the unread, or to notifications older than the one whose id is `before`."""
+    """Narrows a list to one type, to the unread, or to notifications older than the one whose id is `before`.
+
+    That one may be deleted, or never have been: its id still has a place among the user's.
+    """
 
     type: str | None = None
     unread: bool = False
@@ -51,7 +63,7 @@ class Filters(NamedTuple):
 def list_notifications(*, user_id: int, page: Page, filters: Filters) -> tuple[list[ListedNotification], int]:
     """One page, newest first, and how many there are in all. `before` changes the page, not the total.
 
-    Expired ones are neither listed nor counted. Raises NotificationNotFound for a `before` that is not the user's.
+    Expired ones are neither listed nor counted. Raises NotificationNotFound for a `before` that is another user's.
     """
     conditions = _conditions(filters)
     arguments: dict[str, Any] = {
@@ -62,8 +74,8 @@ def list_notifications(*, user_id: int, page: Page, filters: Filters) -> tuple[l
     }
     total = _total(filters, arguments)
     if filters.before is not None:
-        arguments["seq"] = _seq_of(arguments)
-        conditions += " AND seq < %(seq)s"
+        arguments["seq"] = find_newest_before(user_id=user_id, before=filters.before)
+        conditions += " AND seq <= %(seq)s"
     if page.window.start >= total:
         return [], total
     rows = fetch_rows(_PAGE.format(filters=conditions), arguments)
@@ -73,6 +85,17 @@ def list_notifications(*, user_id: int, page: Page, filters: Filters) -> tuple[l
 def count_unread(*, user_id: int) -> int:
     """How many of the user's notifications are unread and have not expired. One query, however many there are."""
     return _total(Filters(unread=True), {"user_id": user_id})
+
+
+def find_newest_before(*, user_id: int, before: int) -> int:
+    """The seq of the user's newest notification older than the one with the id `before`; 0 if there is none.
+
+    Raises NotificationNotFound if `before` is, or was, another user's.
+    """
+    found = fetch_rows(_NEWEST_BEFORE, {"user_id": user_id, "before": before})
+    if not found:
+        raise NotificationNotFound
+    return int(found[0]["seq"])
 
 
 def _total(filters: Filters, arguments: dict[str, Any]) -> int:
@@ -87,10 +110,3 @@ def _counted(filters: Filters) -> str:
 
 def _conditions(filters: Filters) -> str:
     return ("AND type = %(type)s " if filters.type else "") + ("AND NOT read" if filters.unread else "")
-
-
-def _seq_of(arguments: dict[str, Any]) -> int:
-    found = fetch_rows(_SEQ, arguments)
-    if not found:
-        raise NotificationNotFound
-    return int(found[0]["seq"])

@@ -8,11 +8,21 @@ from bitcoingame.core.api.pages import PageQuery
 from bitcoingame.core.api.serializers import IdField, ReadSerializer, StrictCharField
 from notifications.models import TYPES
 
+BEFORE_HELP = (
+    "Only those older than the one with this id: for a scroll that does not shift. That one may be deleted meanwhile; "
+    "another user's is refused (404)."
+)
+
 
 class NotificationQuery(PageQuery):
     type = serializers.ChoiceField(choices=TYPES, required=False)
     unread = serializers.ChoiceField(choices=["true", "false"], required=False)
-    before = IdField(required=False, help_text="Only those older than this one: for a scroll that does not shift.")
+    before = IdField(required=False, help_text=BEFORE_HELP)
+
+
+class ReadAllQuery(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(choices=TYPES, required=False)
+    before = IdField(required=False, help_text=BEFORE_HELP)
 
 
 class NotificationOut(ReadSerializer):
@@ -40,3 +50,11 @@ class UnreadCountOut(serializers.Serializer[Any]):
 
 class TokenQuery(serializers.Serializer[Any]):
     token = StrictCharField(max_length=128)
+
+
+class UnsubscribeForm(serializers.Serializer[Any]):
+    """What mail services post by RFC 8058. The page's own button posts nothing."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """The field's name is no name in Python."""
+        return {"List-Unsubscribe": serializers.CharField(required=False)}

@@ -1,8 +1,10 @@
 -- Stores notifications of one kind and numbers them: the only statement that adds rows to notifications.
 --
 -- _create in notifications/services.py calls it, in the transaction of the cause. What it keeps:
---   * A recipient is passed over if suspended, if the preferences say no, or if already notified of this cause.
+--   * A recipient is passed over if suspended, if the preferences say no, or if already notified of this cause, also
+--     when that notification has been deleted since.
 --   * seq counts each user's notifications 1, 2, 3 … in the order of commits, without a gap.
+--   * The ids of one user's notifications grow with their seqs, because they are drawn under the lock, in that order.
 --   * unread, stored_by_type and unread_by_type in notification_counters equal the rows of notifications.
 --   * A kind that is mailed leaves an e-mail due for each user who wants e-mail and confirmed an address.
 --
@@ -82,6 +84,10 @@ BEGIN
         WHERE NOT EXISTS (
             SELECT FROM notifications told WHERE told.user_id = held.user_id AND told.cause = causes[held.text_number]
             OFFSET 0
+        ) AND NOT EXISTS (
+            SELECT FROM deleted_notifications told
+            WHERE told.user_id = held.user_id AND told.cause = causes[held.text_number]
+            OFFSET 0
         )
     ), bumped AS (
         UPDATE notification_counters counter
@@ -99,6 +105,7 @@ BEGIN
                descriptions[fresh.text_number], kind_url, kind_label, details[fresh.text_number],
                statement_timestamp() + kind_lasts, causes[fresh.text_number]
         FROM fresh
+        ORDER BY fresh.user_id, fresh.seq
         RETURNING notification.id, notification.user_id, notification.seq, notification.cause, notification.created_at
     ), mailed AS (
         INSERT INTO email_deliveries (notification_id)

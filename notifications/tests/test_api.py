@@ -8,9 +8,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from conftest import client_of, make_user
-from notifications.models import Notification, NotificationCounter
+from notifications.jobs import send_due_emails
+from notifications.models import EmailDelivery, Notification, NotificationCounter
+from notifications.retention import delete_old_notifications
 from notifications.services import PersonalNotification, create_notification, create_notifications
-from notifications.tests.people import assert_counters_equal_rows, counter, prefer, seqs, tell
+from notifications.tests.people import assert_counters_equal_rows, confirmed, counter, prefer, seqs, tell
 
 LIST = "/api/v1/notifications"
 READ_ALL = "/api/v1/notifications/read-all"
@@ -106,13 +108,85 @@ def test_a_scroll_by_before_does_not_shift(alice):
     assert listed(client, f"?before={oldest.pk + 3}&type=mining&per_page=1&page=2") == ([2], 6)
 
 
-def test_before_must_be_ones_own(alice, bob):
+def pks(user):
+    """The ids by seq, from 1. Position 0 is empty."""
+    return [None, *Notification.objects.filter(user=user).order_by("seq").values_list("pk", flat=True)]
+
+
+def test_before_must_not_be_anothers(alice, bob):
     fill(alice, 1)
-    fill(bob, 1)
-    foreign = Notification.objects.get(user=bob).pk
-    for id_ in (foreign, 10**17):
-        answer = client_of(alice).get(f"{LIST}?before={id_}")
-        assert (answer.status_code, answer.json()["code"]) == (404, "notification_not_found")
+    fill(bob, 2)
+    standing, dismissed = pks(bob)[1:]
+    assert client_of(bob).delete(f"{LIST}/{dismissed}").status_code == 204
+    for foreign in (standing, dismissed):
+        for method, path in (("get", LIST), ("post", READ_ALL)):
+            answer = getattr(client_of(alice), method)(f"{path}?before={foreign}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "notification_not_found")
+    assert (unread_count(alice), unread_count(bob)) == (1, 1)
+
+
+def test_before_goes_on_below_a_row_that_is_gone(alice, bob):
+    """Dismissed, cleaned up, deleted by hand or never there: what is older is listed."""
+    fill(alice, 7)
+    fill(bob, 3)
+    fill(alice, 3, "welcome")
+    ids = pks(alice)
+    client = client_of(alice)
+    client.delete(f"{LIST}/{ids[6]}")
+    client.post(f"{LIST}/{ids[4]}/read")
+    Notification.objects.filter(pk=ids[4]).update(created_at=timezone.now() - timedelta(days=91))
+    assert delete_old_notifications(now=timezone.now()) == 1
+    Notification.objects.filter(pk=ids[9]).delete()
+    for gone, below in ((6, [5, 3, 2, 1]), (4, [3, 2, 1]), (9, [8, 7, 5, 3, 2, 1])):
+        assert listed(client, f"?before={ids[gone]}")[0] == below
+    assert listed(client, f"?before={ids[9]}&type=mining&per_page=2")[0] == [7, 5]
+    assert listed(client, f"?before={ids[9]}&type=mining&per_page=2&page=2")[0] == [3, 2]
+    client.post(f"{LIST}/{ids[5]}/read")
+    assert listed(client, f"?before={ids[6]}&unread=true")[0] == [3, 2, 1]
+    assert listed(client, f"?before={ids[6]}&unread=true&type=system")[0] == []
+    client.delete(f"{LIST}/{ids[1]}")
+    assert listed(client, f"?before={ids[1]}")[0] == []
+    assert listed(client, f"?before={10**17}")[0] == [10, 8, 7, 5, 3, 2]
+    assert listed(client, "?before=0")[0] == []
+
+
+def test_a_scroll_loses_and_repeats_nothing_while_rows_go(alice):
+    fill(alice, 30)
+    client, seen, query = client_of(alice), [], ""
+    while True:
+        page, _ = listed(client, f"?per_page=4{query}")
+        if not page:
+            break
+        seen += page
+        last = Notification.objects.get(user=alice, seq=page[-1]).pk
+        assert client.delete(f"{LIST}/{last}").status_code == 204
+        query = f"&before={last}"
+    assert seen == list(range(30, 0, -1))
+
+
+def test_the_ids_of_one_user_grow_with_the_seqs(alice, bob):
+    """`before` of a row that is gone rests on it. Several rows of one user in one statement, in any order given."""
+    values = {"worker": "bitaxe-1"}
+    items = [PersonalNotification((alice, bob)[number % 2].pk, f"{number}", values) for number in range(60, 0, -1)]
+    with transaction.atomic():
+        assert create_notifications(kind="worker_online", items=items) == 60
+    tell(bob, alice, kind="coop_removed", cause="x", cooperative="Hash Pirates")
+    for user in (alice, bob):
+        by_seq = pks(user)[1:]
+        assert by_seq == sorted(by_seq)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_ids_of_one_user_grow_with_the_seqs_of_writers_at_once(alice, bob, at_once):
+    def write(writer):
+        for number in range(20):
+            tell(*((alice, bob) if writer % 2 else (bob, alice)), cause=f"{writer} {number}")
+
+    assert at_once([lambda writer=writer: write(writer) for writer in range(6)]) == [None] * 6
+    for user in (alice, bob):
+        by_seq = pks(user)[1:]
+        assert by_seq == sorted(by_seq)
+        assert len(by_seq) == 120
 
 
 @pytest.mark.parametrize(
@@ -186,20 +260,189 @@ def test_reading_all_is_told_to_ones_sockets(alice, bob, overheard, django_captu
     assert client.post(READ_ALL).json() == {"detail": "1 notification marked as read."}
 
 
-@pytest.mark.parametrize(
-    "path", ["/{foreign}/read", "/0/read", "/999999999999999999/read", "/9999999999999999999/read"]
-)
-def test_foreign_and_unknown_ids_are_not_found(alice, bob, path):
-    fill(bob, 1)
-    foreign = Notification.objects.get(user=bob).pk
-    answer = client_of(alice).post(LIST + path.format(foreign=foreign))
-    assert answer.status_code == 404
-    assert set(answer.json()) == {"detail", "code"}
-    assert counter(bob) == (1, 1)
+def test_reading_all_of_one_type_or_older_than_one(alice, bob, overheard, django_capture_on_commit_callbacks):
+    fill(alice, 3)
+    fill(alice, 2, "welcome")
+    fill(bob, 2)
+    ids = pks(alice)
+    expire(alice, 2)
+    client = client_of(alice)
+
+    def read_all(query):
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = client.post(READ_ALL + query)
+        assert answer.status_code == 200, answer.json()
+        return answer.json()["detail"], sorted(
+            Notification.objects.filter(user=alice, read=True).values_list("seq", flat=True)
+        )
+
+    assert read_all("?type=social") == ("0 notifications marked as read.", [])
+    assert read_all(f"?before={ids[1]}") == ("0 notifications marked as read.", [])
+    assert read_all(f"?type=system&before={ids[5]}") == ("1 notification marked as read.", [4])
+    assert read_all("?type=mining") == ("2 notifications marked as read.", [1, 2, 3, 4])
+    assert_counters_equal_rows()
+    assert unread_count(alice) == 1
+    client.delete(f"{LIST}/{ids[5]}")
+    fill(alice, 1, "coop_removed")
+    assert read_all(f"?before={ids[5]}") == ("0 notifications marked as read.", [1, 2, 3, 4])
+    assert read_all(f"?before={10**17}") == ("1 notification marked as read.", [1, 2, 3, 4, 6])
+    last = pks(alice)[-1]
+    assert overheard() == {
+        alice.pk: [
+            {"event": "read", "data": {"ids": [str(ids[4])], "unread": 3}},
+            {"event": "read", "data": {"ids": [str(ids[1]), str(ids[3])], "unread": 1}},
+            {"event": "read", "data": {"ids": [str(last)], "unread": 0}},
+        ]
+    }
+    assert unread_count(bob) == 2
+    assert_counters_equal_rows()
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("get", LIST), ("get", UNREAD), ("post", READ_ALL), ("post", f"{LIST}/1/read")]
+    ("query", "field"),
+    [
+        ("type=news", "type"), ("type=", "type"), ("type=Mining", "type"), ("before=", "before"),
+        ("before=x", "before"), ("before=99999999999999999999", "before"), ("unread=true", "unread"),
+        ("page=1", "page"), ("since=1", "since"),
+        ("type=mining&kind=welcome", "kind"), ("Type=mining", "Type"),
+    ],
+)  # fmt: skip
+def test_a_bad_wish_to_read_marks_nothing(alice, query, field, overheard, django_capture_on_commit_callbacks):
+    fill(alice, 2)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = client_of(alice).post(f"{READ_ALL}?{query}")
+    assert (answer.status_code, answer.json()["code"], set(answer.json()["errors"])) == (400, "invalid_input", {field})
+    assert counter(alice) == (2, 2)
+    assert overheard() == {}
+
+
+@pytest.mark.parametrize("field", ["type", "before", "ids"])
+def test_what_to_read_is_no_matter_of_the_body(alice, field):
+    fill(alice, 2)
+    answer = client_of(alice).post(READ_ALL, {field: "mining"}, format="json")
+    assert (answer.status_code, set(answer.json()["errors"])) == (400, {field})
+    assert counter(alice) == (2, 2)
+    assert client_of(alice).post(READ_ALL, {}, format="json").status_code == 200
+    assert counter(alice) == (2, 0)
+
+
+def test_marking_unread_is_told_to_ones_sockets_and_again_is_fine(alice, overheard, django_capture_on_commit_callbacks):
+    fill(alice, 3)
+    wanted = pks(alice)[2]
+    client = client_of(alice)
+    client.post(READ_ALL)
+    for _ in range(2):
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = client.post(f"{LIST}/{wanted}/unread")
+        assert (answer.status_code, answer.json()) == (200, {"detail": "The notification is marked as unread."})
+    assert overheard() == {alice.pk: [{"event": "unread", "data": {"ids": [str(wanted)], "unread": 1}}]}
+    assert listed(client, "?unread=true") == ([2], 1)
+    assert client.get(LIST).json()["notifications"][1]["read"] is False
+    assert_counters_equal_rows()
+    assert client.post(READ_ALL).json() == {"detail": "1 notification marked as read."}
+
+
+def test_what_has_expired_cannot_be_marked_unread(alice):
+    fill(alice, 2)
+    client = client_of(alice)
+    client.post(READ_ALL)
+    expire(alice, 1)
+    assert client.post(f"{LIST}/{pks(alice)[1]}/unread").status_code == 404
+    assert counter(alice) == (2, 0)
+
+
+def test_dismissing_is_told_to_ones_sockets_and_again_is_fine(alice, overheard, django_capture_on_commit_callbacks):
+    fill(alice, 3)
+    fill(alice, 1, "welcome")
+    ids = pks(alice)
+    client = client_of(alice)
+    client.post(f"{LIST}/{ids[3]}/read")
+    for wanted in (ids[2], ids[2], ids[3]):
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = client.delete(f"{LIST}/{wanted}")
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert overheard() == {
+        alice.pk: [
+            {"event": "dismissed", "data": {"ids": [str(ids[2])], "unread": 2}},
+            {"event": "dismissed", "data": {"ids": [str(ids[3])], "unread": 2}},
+        ]
+    }
+    assert listed(client) == ([4, 1], 2)
+    assert listed(client, "?type=mining") == ([1], 1)
+    assert unread_count(alice) == 2
+    assert_counters_equal_rows()
+    for method, path in (("post", "read"), ("post", "unread")):
+        assert getattr(client, method)(f"{LIST}/{ids[2]}/{path}").status_code == 404
+    assert client.post(READ_ALL).json() == {"detail": "2 notifications marked as read."}
+
+
+def test_what_has_expired_may_be_dismissed(alice):
+    fill(alice, 2)
+    expire(alice, 1)
+    assert client_of(alice).delete(f"{LIST}/{pks(alice)[1]}").status_code == 204
+    assert (seqs(alice), counter(alice), unread_count(alice)) == ([2], (2, 1), 1)
+    assert_counters_equal_rows()
+
+
+def test_what_was_dismissed_or_cleaned_up_is_not_told_again(alice, bob, overheard, django_capture_on_commit_callbacks):
+    for cause in ("a", "b", "c"):
+        tell(alice, bob, cause=cause)
+    client = client_of(alice)
+    client.delete(f"{LIST}/{pks(alice)[1]}")
+    client.post(f"{LIST}/{pks(alice)[1]}/read")
+    Notification.objects.filter(user=alice, read=True).update(created_at=timezone.now() - timedelta(days=91))
+    assert delete_old_notifications(now=timezone.now()) == 1
+    Notification.objects.filter(user=bob).delete()
+    overheard()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert [tell(alice, cause=cause) for cause in ("a", "b", "c")] == [0, 0, 0]
+        assert create_batch(alice, "a", "new", "b") == 1
+    assert (seqs(alice), [row["data"]["seq"] for row in overheard()[alice.pk]]) == ([3, 4], [4])
+    client.delete(f"{LIST}/{pks(alice)[2]}")
+    assert create_batch(alice, "new", "newer") == 1
+    assert seqs(alice) == [3, 5]
+
+
+def create_batch(user, *causes):
+    items = [PersonalNotification(user.pk, cause, {"worker": "bitaxe-1"}) for cause in causes]
+    with transaction.atomic():
+        return create_notifications(kind="worker_online", items=items)
+
+
+def test_an_email_of_what_was_dismissed_is_not_sent(alice, mailoutbox):
+    confirmed(alice, "alice@example.com")
+    for cause in ("x", "y"):
+        tell(alice, kind="personal_best", variant="first", cause=cause, difficulty=5)
+    assert EmailDelivery.objects.count() == 2
+    client_of(alice).delete(f"{LIST}/{pks(alice)[1]}")
+    send_due_emails()
+    assert len(mailoutbox) == 1
+    assert list(EmailDelivery.objects.values_list("notification__cause", "state")) == [("y", "sent")]
+
+
+@pytest.mark.parametrize("id_", ["{foreign}", "0", "999999999999999999", "9999999999999999999"])
+@pytest.mark.parametrize(("method", "path"), [("post", "/read"), ("post", "/unread"), ("delete", "")])
+def test_foreign_and_unknown_ids_are_not_found(alice, bob, method, path, id_):
+    fill(bob, 2)
+    foreign, gone = pks(bob)[1:]
+    client_of(bob).delete(f"{LIST}/{gone}")
+    for foreign_id in (foreign, gone):
+        answer = getattr(client_of(alice), method)(f"{LIST}/{id_.format(foreign=foreign_id)}{path}")
+        assert answer.status_code == 404
+        assert set(answer.json()) == {"detail", "code"}
+    assert (counter(bob), seqs(bob)) == ((2, 1), [1])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", LIST),
+        ("get", UNREAD),
+        ("post", READ_ALL),
+        ("post", f"{LIST}/1/read"),
+        ("post", f"{LIST}/1/unread"),
+        ("delete", f"{LIST}/1"),
+    ],
 )
 def test_only_the_signed_in_are_answered(method, path):
     answer = getattr(client_of(None), method)(path)
@@ -218,6 +461,7 @@ def test_query_budgets_are_the_same_for_any_number(alice, count, django_assert_n
     client = client_of(alice)
     # One query of each is for the asker.
     budgets = {LIST: 3, f"{LIST}?type=mining&unread=true": 3, f"{LIST}?before={newest}": 4, UNREAD: 2}
+    budgets |= {f"{LIST}?before={newest + 1}": 4}
     for path, budget in budgets.items():
         with django_assert_num_queries(budget):
             client.get(path)

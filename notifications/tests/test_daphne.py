@@ -82,7 +82,7 @@ def test_says_hello_and_passes_on_what_follows(server, alice):
         frame = tab.read()
         assert (frame["channel"], frame["event"], frame["data"]["seq"]) == ("notifications", "notification", 2)
         mark_all_read(user_id=alice.pk)
-        assert tab.read() == {"channel": "notifications", "event": "read", "data": {"ids": "all", "unread": 0}}
+        assert tab.read() == {"type": "read", "ids": "all", "unread": 0}
         assert tab.is_quiet()
 
 

@@ -535,10 +535,22 @@ def test_following_the_link_only_asks(reader):
     answer = client_of(None).get(unsubscribe_path(reader.pk, ADDRESS))
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     page = answer.content.decode()
-    assert '<form method="post"><button>Unsubscribe</button></form>' in page
+    assert re.search(r'<form method="post" action="\?token=[^"]+"><button>Unsubscribe</button></form>', page)
     assert "http" not in page
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert NotificationPreferences.objects.get(user=reader).email_notifications
+
+
+def test_the_pages_button_posts_the_token_alone(reader):
+    """Programs that count clicks add parameters to the link, and a write refuses what it does not know."""
+    link = unsubscribe_path(reader.pk, ADDRESS)
+    page = client_of(None).get(f"{link}&utm_source=mail&utm_medium=%22%3E").content.decode()
+    action = re.search(r'action="([^"]+)"', page).group(1)
+    assert link.endswith(action)
+    assert client_of(None).post(f"{link}&utm_source=mail").status_code == 400
+    assert NotificationPreferences.objects.get(user=reader).email_notifications
+    assert client_of(None).post(urlsplit(link).path + action).status_code == 200
+    assert not NotificationPreferences.objects.get(user=reader).email_notifications
 
 
 def test_the_pages_button_unsubscribes_and_says_so(reader):

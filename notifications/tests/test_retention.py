@@ -1,6 +1,8 @@
 """The clean-up deletes old rows that are read or expired. The counters equal the rows, whatever runs at once."""
 
 import random
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +11,8 @@ from django.utils import timezone
 
 from conftest import client_of, make_user
 from notifications.errors import NotificationNotFound
-from notifications.marking import mark_all_read, mark_read
-from notifications.models import Notification
+from notifications.marking import dismiss, mark_all_read, mark_read, mark_unread
+from notifications.models import DeletedNotification, Notification
 from notifications.retention import delete_old_notifications
 from notifications.selectors import count_unread
 from notifications.services import PersonalNotification, create_notifications
@@ -18,7 +20,11 @@ from notifications.tests.people import assert_counters_equal_rows, counter, seqs
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
-OPERATIONS = ("one", "some", "batch", "read", "read", "read", "read all", "expire", "age", "age", "age", "clean up")
+OPERATIONS = (
+    "one", "some", "batch", "read", "read", "read", "unread", "unread", "dismiss", "read all", "read some", "expire",
+    "expire soon", "age", "age", "age", "clean up",
+)  # fmt: skip
+CHANGES = {"read": mark_read, "unread": mark_unread, "dismiss": dismiss}
 
 
 def age(user, seq, days, **fields):
@@ -67,7 +73,7 @@ def test_numbers_go_on_after_everything_was_deleted(alice):
     Notification.objects.update(created_at=NOW - 365 * DAY)
     assert delete_old_notifications(now=NOW) == 1
     assert client_of(alice).get("/api/v1/notifications").json()["total"] == 0
-    tell(alice, cause="a")
+    tell(alice, cause="b")
     assert seqs(alice) == [2]
 
 
@@ -79,9 +85,7 @@ def test_counters_equal_rows_after_thousands_of_random_operations(at_once):
     def act(dice: random.Random) -> None:
         user = dice.choice(users)
         own = Notification.objects.filter(user=user)
-        match dice.choice(
-            ["one", "all", "batch", "read", "read", "read all", "expire", "age", "age", "age", "clean up"]
-        ):
+        match dice.choice(OPERATIONS):
             case "one":
                 tell(user, kind="welcome", cause=f"{dice.randrange(300)}")
             case "some":
@@ -93,18 +97,24 @@ def test_counters_equal_rows_after_thousands_of_random_operations(at_once):
                 ]
                 with transaction.atomic():
                     create_notifications(kind="worker_online", items=items)
-            case "read":
+            case "read" | "unread" | "dismiss" as change:
                 some = list(own.values_list("pk", flat=True)[:50])
                 if some:
-                    try:
-                        mark_read(user_id=user.pk, notification_id=dice.choice(some))
-                    except NotificationNotFound:
-                        return  # deleted meanwhile
+                    with suppress(NotificationNotFound):  # deleted or expired meanwhile
+                        CHANGES[change](user_id=user.pk, notification_id=dice.choice(some))
             case "read all":
                 if dice.random() < 0.2:
                     mark_all_read(user_id=user.pk)
+            case "read some":
+                latest = own.order_by("-seq").values_list("pk", flat=True).first()
+                before = dice.choice([None, (latest or 0) - dice.randrange(20)])
+                with suppress(NotificationNotFound):  # another user's
+                    mark_all_read(user_id=user.pk, type_=dice.choice([None, "mining", "system"]), before=before)
             case "expire":
                 own.filter(seq=dice.randrange(1, 300)).update(expires_at=now)
+            case "expire soon":
+                soon = now + timedelta(seconds=dice.randrange(10))
+                own.filter(seq=dice.randrange(1, 300)).update(expires_at=soon)
             case "age":
                 own.filter(seq=dice.randrange(1, 300)).update(created_at=now - 100 * DAY)
             case "clean up":
@@ -118,6 +128,10 @@ def test_counters_equal_rows_after_thousands_of_random_operations(at_once):
     assert at_once([lambda seed=seed: play(seed) for seed in range(4)]) == [None] * 4
     assert_counters_equal_rows()
     assert Notification.objects.exists()
+    assert DeletedNotification.objects.exists()
+    assert not set(Notification.objects.values_list("user_id", "cause")) & set(
+        DeletedNotification.objects.values_list("user_id", "cause")
+    )
     live = Notification.objects.exclude(expires_at__lte=timezone.now())
     for user in users:
         assert count_unread(user_id=user.pk) == live.filter(user=user, read=False).count()
@@ -133,3 +147,57 @@ def test_a_batch_of_the_clean_up_holds_only_its_own_users_up(at_once, alice, bob
         assert at_once([lambda: tell(bob, cause="meanwhile")]) == [1]
     assert connection.get_autocommit()
     assert (seqs(alice), seqs(bob)) == ([], [1])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_marked_unread_before_the_clean_up_has_its_lock_stays(at_once, alice):
+    tell(alice, cause="old")
+    mark_all_read(user_id=alice.pk)
+    Notification.objects.update(created_at=NOW - 91 * DAY)
+    is_marked, may_commit = threading.Event(), threading.Event()
+
+    def mark():
+        with transaction.atomic():
+            mark_unread(user_id=alice.pk, notification_id=Notification.objects.get().pk)
+            is_marked.set()
+            assert may_commit.wait(30)
+
+    def clean_up():
+        assert is_marked.wait(30)
+        return delete_old_notifications(now=NOW)
+
+    def release():
+        assert is_marked.wait(30)
+        with connection.cursor() as cursor:
+            while not cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted") or cursor.fetchone() == (0,):
+                pass
+        may_commit.set()
+
+    assert at_once([mark, clean_up, release]) == [None, 0, None]
+    assert (seqs(alice), counter(alice)) == ([1], (1, 1))
+    assert_counters_equal_rows()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_notification_dismissed_marked_and_cleaned_up_at_once_is_counted_once(at_once, alice):
+    for number in range(20):
+        tell(alice, cause=f"{number}")
+        pk = Notification.objects.latest("pk").pk
+        Notification.objects.filter(pk=pk).update(created_at=NOW - 91 * DAY)
+        change = {"user_id": alice.pk, "notification_id": pk}
+        answers = at_once(
+            [
+                lambda change=change: dismiss(**change),
+                lambda change=change: mark_read(**change),
+                lambda change=change: mark_unread(**change),
+                lambda: mark_all_read(user_id=alice.pk),
+                lambda change=change: dismiss(**change),
+                lambda: delete_old_notifications(now=NOW),
+                lambda number=number: tell(alice, cause=f"{number}"),
+            ]
+        )
+        assert all(answer is None or isinstance(answer, int | NotificationNotFound) for answer in answers), answers
+        assert answers[6] == 0
+        assert (seqs(alice), counter(alice)) == ([], (number + 1, 0))
+        assert_counters_equal_rows()
+    assert DeletedNotification.objects.count() == 20

@@ -206,6 +206,9 @@ class TestPushing:
                 seqs += tab.read_seqs(1)
             assert {1, 4} <= set(seqs)
             assert seqs == sorted(set(seqs))
+            expired = Notification.objects.filter(seq__in=[3, 5]).order_by("pk").values_list("pk", flat=True)
+            frame = tab.read()
+            assert (frame["type"], frame["ids"]) == ("expired", [str(pk) for pk in expired])
             assert tab.is_quiet()
 
     def test_what_services_publish_without_seq_is_passed_on(self, server, alice):
@@ -215,7 +218,7 @@ class TestPushing:
             publish([(alice.pk, {"event": "read", "data": {"ids": "all", "unread": 0}})])
             assert tab.read() == {"channel": "notifications", "event": "personal_best", "data": {"diff": 1.5}}
             assert tab.read() == {"channel": "notifications", "event": "notification", "data": {"title": "theirs"}}
-            assert tab.read()["data"] == {"ids": "all", "unread": 0}
+            assert tab.read() == {"type": "read", "ids": "all", "unread": 0}
 
     def test_what_is_no_notification_arrives_from_hello_on(self, server, alice, monkeypatch):
         """Also while the server waits for a resume: without a "read" the unread count of hello would stay wrong."""
@@ -223,11 +226,7 @@ class TestPushing:
         tell_often(alice, 1)
         with enter(server, alice) as tab:
             mark_all_read(user_id=alice.pk)
-            assert tab.read() == {
-                "channel": "notifications",
-                "event": "read",
-                "data": {"ids": "all", "unread": 0},
-            }
+            assert tab.read() == {"type": "read", "ids": "all", "unread": 0}
 
     def test_another_channel_needs_a_subscription(self, server, alice):
         message = {"channel": "mining", "event": "share", "data": 1}
@@ -409,7 +408,7 @@ class TestUnreadCounts:
         with enter(server, alice, since=5) as tab:
             mark(alice)
             frame = tab.read()
-            assert (frame["event"], frame["data"]["unread"]) == ("read", left)
+            assert (frame["type"], frame["unread"], "channel" in frame) == ("read", left, False)
         assert self.ask_the_api(alice) == left
 
 

@@ -120,8 +120,7 @@ class NotificationsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # ch
         return None if socket.is_closing else snapshot
 
     def _welcome(self, socket: Socket, snapshot: Snapshot) -> None:
-        socket.push(encode({"type": "hello", "seq": snapshot.last_seq, "unread": snapshot.unread}))
-        socket.is_welcome = True
+        self.hub.welcome(socket, snapshot)
         since = self.scope["since"]
         if since is not None and since >= 0:
             self._resume_from(socket, since, snapshot)

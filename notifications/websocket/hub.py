@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
-from notifications.frames import NotificationRow, notification_event
+from notifications.frames import NotificationRow, change_frame, notification_event
 from notifications.realtime import USER_CHANNEL
 from notifications.websocket.close_codes import CloseCode
 from notifications.websocket.control import ControlFeed, Message
@@ -38,6 +38,10 @@ CONFIRM_SECONDS = 0.3
 GATHER_SECONDS = 0.01
 USERS_PER_SNAPSHOT_QUERY = 500
 USERS_PER_READ = 100
+# What one frame names at most, of the newest. The clean-up deletes rows that expired long ago.
+MAX_EXPIRED_IDS = 1000
+# Stands for the sum of the expired ids if the user's sockets do not know the same. No sum is negative.
+UNEQUAL = -1
 
 
 class TooManySockets(Exception):
@@ -146,6 +150,12 @@ class Hub:
         self._snapshots_wanted.set()
         return await future
 
+    def welcome(self, socket: Socket, snapshot: Snapshot) -> None:
+        """Says hello. From now on the socket gets what is published for its user, but for notifications."""
+        socket.push(encode({"type": "hello", "seq": snapshot.last_seq, "unread": snapshot.unread}))
+        socket.is_welcome = True
+        socket.expired = frozenset(snapshot.expired)
+
     def go_live(self, socket: Socket, since: int) -> None:
         """From now on the socket gets every notification whose seq is above `since`, in order."""
         socket.seq = since
@@ -171,7 +181,8 @@ class Hub:
         if type(seq) is int:
             self._pass_on_notification(user, seq, _frame(event, data))
             return
-        frame = encode({"channel": channel, "event": event, "data": data})
+        change = change_frame(event, data) if channel == "notifications" else None
+        frame = encode(change or {"channel": channel, "event": event, "data": data})
         for socket in list(user.sockets):
             if socket.is_welcome and (channel == "notifications" or channel in socket.channels):
                 socket.push(frame)
@@ -291,8 +302,8 @@ class Hub:
         served = [one for one in map(_served, self._users.values()) if one is not None]
         changed = await self._tables.find_changed(served) if served else []
         self._checked_at = time.monotonic()
-        asked = {user_id: highest for user_id, _, highest in served}
-        for user_id, is_active, last_seq, unread in changed:
+        asked = {one.user_id: one.highest for one in served}
+        for user_id, is_active, last_seq, unread, expired in changed:
             user = self._users.get(f"{USER_CHANNEL}{user_id}".encode())
             if user is None:
                 continue
@@ -300,6 +311,8 @@ class Hub:
                 self._close_all(user, CloseCode.SIGN_IN_AGAIN)
             elif last_seq < asked[user_id]:
                 self._start_over(user, last_seq, unread)
+            if expired is not None:
+                _tell_expired(user, frozenset(expired), last_seq, unread)
             user.newest = max(user.newest, last_seq)
             for socket in user.sockets:
                 self._catch_up_later(socket)
@@ -359,7 +372,23 @@ def _frame(event: str, data: Any) -> bytes:
 def _served(user: ConnectedUser) -> Served | None:
     """None if no socket of the user is live."""
     seqs = [socket.seq for socket in user.sockets if socket.seq is not None and not socket.is_closing]
-    return Served(user.id, min(seqs), max(seqs)) if seqs else None
+    if not seqs:
+        return None
+    expired = {sum(socket.expired) for socket in user.sockets if socket.seq is not None and not socket.is_closing}
+    return Served(user.id, min(seqs), max(seqs), expired.pop() if len(expired) == 1 else UNEQUAL)
+
+
+def _tell_expired(user: ConnectedUser, expired: frozenset[int], last_seq: int, unread: int | None) -> None:
+    """Tells the user's sockets what has expired since they were last told, and how many are unread now.
+
+    A socket that still lacks notifications is left to the next check: clients add those they get to the number.
+    """
+    for socket in list(user.sockets):
+        if socket.is_welcome and socket.seq == last_seq:
+            new = sorted(expired - socket.expired)[-MAX_EXPIRED_IDS:]
+            socket.expired = expired
+            if new:
+                socket.push(encode({"type": "expired", "ids": [str(id_) for id_ in new], "unread": unread}))
 
 
 def _lowest_seq(user: ConnectedUser) -> int | None:

@@ -33,7 +33,8 @@ def encode(frame: Any) -> bytes:
 class Socket:
     """`seq` is the last notification queued for it. While it is None, the socket gets no notifications.
 
-    Other published messages reach the socket as soon as its hello is queued.
+    Other published messages reach the socket as soon as its hello is queued. `expired` are the ids of the notifications
+    of which the socket knows that they expired unread.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Socket:
         "_writing",
         "channels",
         "closing",
+        "expired",
         "expires_at",
         "is_closing",
         "is_welcome",
@@ -58,6 +60,7 @@ class Socket:
         self.user = user
         self.expires_at = expires_at
         self.seq: int | None = None
+        self.expired: frozenset[int] = frozenset()
         self.channels: frozenset[str] = frozenset()
         self.is_closing = False
         self.is_welcome = False

@@ -39,24 +39,35 @@ NOTIFICATION_COLUMNS = (
     "action_label",
 )
 
-# Counts as GET /notifications/unread-count does: the counter alone includes expired rows until they are deleted.
-_UNREAD = """counter.unread - (
-    SELECT count(*) FROM notifications
+# The ids of rows that are unread and have expired. The counter includes them until they are deleted, and what users are
+# shown does not: GET /notifications/unread-count counts the same way.
+_EXPIRED = """ARRAY(
+    SELECT id FROM notifications
     WHERE user_id = counter.user_id AND NOT read AND expires_at <= statement_timestamp()
 )"""
 _SNAPSHOTS = f"""
-SELECT counter.user_id, users.btc_address, users.is_active, counter.last_seq, {_UNREAD}
-FROM notification_counters counter JOIN users ON users.id = counter.user_id WHERE counter.user_id = ANY(%s)
+SELECT user_id, btc_address, is_active, last_seq, unread - cardinality(expired), expired FROM (
+    SELECT counter.user_id, users.btc_address, users.is_active, counter.last_seq, counter.unread, {_EXPIRED} AS expired
+    FROM notification_counters counter JOIN users ON users.id = counter.user_id WHERE counter.user_id = ANY(%s)
+) counted
 """  # noqa: S608 - constants
 # The answer leaves out users whose sockets are all up to date. A deleted user is in it, as not active.
-# unread is counted only for users who were sent more than there is, because only they get a reset.
+# The sum of the expired rows' ids stands for the rows: it takes one number for each user to say which are known.
 _CHANGED = f"""
-SELECT served.user_id, coalesce(users.is_active, false), coalesce(counter.last_seq, 0),
-    CASE WHEN counter.last_seq < served.highest THEN {_UNREAD} END
-FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS served (user_id, lowest, highest)
-LEFT JOIN users ON users.id = served.user_id
-LEFT JOIN notification_counters counter ON counter.user_id = served.user_id
-WHERE users.is_active IS NOT TRUE OR counter.last_seq <> served.lowest OR counter.last_seq <> served.highest
+WITH changed AS MATERIALIZED (
+    SELECT served.user_id, coalesce(users.is_active, false) AS is_active, coalesce(counter.last_seq, 0) AS last_seq,
+        counter.unread
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS served (user_id, lowest, highest, expired)
+    LEFT JOIN users ON users.id = served.user_id
+    LEFT JOIN notification_counters counter ON counter.user_id = served.user_id
+    WHERE users.is_active IS NOT TRUE OR counter.last_seq <> served.lowest OR counter.last_seq <> served.highest
+        OR served.expired <> (
+            SELECT coalesce(sum(id), 0) FROM notifications
+            WHERE user_id = served.user_id AND NOT read AND expires_at <= statement_timestamp()
+        )
+)
+SELECT user_id, is_active, last_seq, unread - cardinality(expired), expired
+FROM (SELECT counter.*, {_EXPIRED} AS expired FROM changed counter) counted
 """  # noqa: S608 - constants
 # The counter and the rows come from one snapshot, so a seq up to last_seq without a row is expired or deleted.
 _MISSING = f"""
@@ -83,26 +94,29 @@ class Snapshot(NamedTuple):
     is_active: bool
     last_seq: int
     unread: int
+    expired: list[int]
 
 
 class Served(NamedTuple):
-    """A connected user and the lowest and highest seq their sockets were sent."""
+    """A connected user and what their sockets know: the lowest and highest seq sent, and the sum of the expired ids."""
 
     user_id: int
     lowest: int
     highest: int
+    expired: int
 
 
 class Changed(NamedTuple):
-    """A user whose sockets were sent less or more than there is, or who may not be connected any more.
+    """A user whose sockets do not know all that is true, or who may not be connected any more.
 
-    unread is None unless the sockets were sent more than there is.
+    `expired` are the ids of all notifications that expired unread. Like unread it is None if the user is deleted.
     """
 
     user_id: int
     is_active: bool
     last_seq: int
     unread: int | None
+    expired: list[int] | None
 
 
 class Missing(NamedTuple):
@@ -144,7 +158,7 @@ class Tables:
         return {row[0]: Snapshot(*row) for row in rows}
 
     async def find_changed(self, served: Sequence[Served]) -> list[Changed]:
-        """The users whose sockets were sent less or more than there is, or who may not be connected any more."""
+        """The users whose sockets do not know all that is true, or who may not be connected any more."""
         rows = await self._fetch(_CHANGED, [list(column) for column in zip(*served, strict=True)])
         return [Changed(*row) for row in rows]
 
