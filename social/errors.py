@@ -18,6 +18,11 @@ class NoCooperative(NotFound):
     detail = "You are not in a cooperative."
 
 
+class ActivityNotFound(NotFound):
+    code = "activity_not_found"
+    detail = "There is no such entry in your history."
+
+
 class CooperativeNotFound(NotFound):
     code = "cooperative_not_found"
     detail = "There is no such cooperative."

@@ -17,7 +17,7 @@ from bitcoingame.core.weeks import utc_hour
 from profiles.names import SHOWN_NAME
 from profiles.visibility import IS_NAMED_IN_COOPERATIVES
 from social.activity_texts import DESCRIPTIONS, describe_activity
-from social.errors import CooperativeInactive, CooperativeNotFound, InvalidInviteCode, NoCooperative
+from social.errors import ActivityNotFound, CooperativeInactive, CooperativeNotFound, InvalidInviteCode, NoCooperative
 from social.invite_codes import normalize_invite_code
 from social.models import (
     Cooperative,
@@ -214,12 +214,35 @@ def is_name_available(name: str) -> bool:
     return not Cooperative.objects.filter(folded_name=folded(name)).exists()
 
 
-def list_activities(*, user_id: int, page: Page) -> tuple[list[ActivityRow], int]:
-    """One page of the user's own history, newest first, and how many entries all pages have."""
+def list_activities(*, user_id: int, page: Page, before: int | None = None) -> tuple[list[ActivityRow], int]:
+    """One page of the user's own history, newest first, and how many entries all pages have.
+
+    `before` narrows the page, and not the number, to what is older than the entry with this id. Raises ActivityNotFound
+    if that entry is another user's. An id that no entry has stands behind the newest entry with a lower id.
+    """
     own = UserActivity.objects.filter(user_id=user_id)
     rows = own.values("id", "activity_type", "title", "description", "created_at", "metadata")
     newest_first = rows.order_by("-created_at", "-id")
+    if before is not None:
+        newest_first = newest_first.filter(_older_than(user_id, before))
     return [_with_description(row) for row in newest_first[page.window]], own.count()
+
+
+def _older_than(user_id: int, before: int) -> Q:
+    places = UserActivity.objects.values_list("user_id", "created_at", "pk")
+    found = places.filter(pk=before).first()
+    if found is None:
+        # Nothing but this id is known of the entry. What came before it by id may be newer, and is rather repeated than
+        # left out.
+        found = places.filter(user_id=user_id, pk__lt=before).order_by("-created_at", "-pk").first()
+        return Q(pk__in=()) if found is None else _up_to(created_at=found[1], pk=found[2])
+    if found[0] != user_id:
+        raise ActivityNotFound
+    return _up_to(created_at=found[1], pk=before - 1)
+
+
+def _up_to(*, created_at: datetime, pk: int) -> Q:
+    return Q(created_at__lte=created_at) & ~Q(created_at=created_at, pk__gt=pk)
 
 
 def _with_description(row: Mapping[str, Any]) -> ActivityRow:

@@ -110,6 +110,14 @@ class NameAvailableOut(serializers.Serializer[Any]):
     available = serializers.BooleanField()
 
 
+class ActivityQuery(PageQuery):
+    before = IdField(
+        required=False,
+        help_text="Only those older than the one with this id: for a scroll that does not shift. Another user's is "
+        "refused (404).",
+    )
+
+
 class ActivityOut(ReadSerializer):
     id = IdField()
     type = serializers.CharField(source="activity_type")

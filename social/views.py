@@ -4,16 +4,15 @@ from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from bitcoingame.core.api.pages import PageQuery, requested_page
+from bitcoingame.core.api.pages import requested_page
 from bitcoingame.core.api.schema import refusals
 from bitcoingame.core.api.serializers import DetailBody, parsed
+from bitcoingame.core.api.views import View, ViewSet
 from profiles.sign_in.bearer import UserRequest
 from social import selectors, services
 from social.errors import CooperativeNotFound
@@ -22,6 +21,7 @@ from social.serializers import (
     HOURS_OF_WINDOW,
     ActivityFeedOut,
     ActivityOut,
+    ActivityQuery,
     CooperativeForm,
     CooperativeListOut,
     CooperativeOut,
@@ -43,7 +43,7 @@ PUBLIC = {"list", "retrieve", "stats", "hashrate", "invite", "name_available"}
 FOR_ADMINS = {"update", "destroy", "remove_member", "regenerate_code"}
 
 
-class CooperativeViewSet(viewsets.ViewSet):
+class CooperativeViewSet(ViewSet):
     lookup_value_regex = "[0-9]{1,18}"
 
     def get_permissions(self) -> list[Any]:
@@ -167,10 +167,13 @@ class CooperativeViewSet(viewsets.ViewSet):
         self.check_object_permissions(request, cooperative)
 
 
-class ActivityFeedView(APIView):
-    @extend_schema(parameters=[PageQuery], responses={200: ActivityFeedOut, **refusals(400)})
+class ActivityFeedView(View):
+    @extend_schema(parameters=[ActivityQuery], responses={200: ActivityFeedOut, **refusals(400, 404)})
     def get(self, request: UserRequest) -> Response:
         """One's own history, newest first."""
         page = requested_page(request)
-        rows, total = selectors.list_activities(user_id=request.user.pk, page=page)
+        before = parsed(ActivityQuery, request.query_params).get("before")
+        rows, total = selectors.list_activities(
+            user_id=request.user.pk, page=page, before=None if before is None else int(before)
+        )
         return Response(page.envelope("activities", [ActivityOut.of(row) for row in rows], total))
