@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import OpClass
 from django.db import connections, models
 from django.db.models.functions import Lower, Now
+from django.db.models.lookups import LessThanOrEqual
 
 from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
 from bitcoingame.core.postgresql.folding import Folded
@@ -20,7 +21,13 @@ from profiles.visibility import PUBLIC
 ADDRESS_LENGTH = 62
 FIRST_TITLE = "Nocoiner"
 """The title of a miner who has reached no level yet."""
+MAX_SECTION_BYTES = 8 * 1024
 UNUSABLE_PASSWORD = "!"  # noqa: S105 - Django writes this if no password can match
+
+
+def takes_at_most(size: int, field: str) -> LessThanOrEqual:
+    """The condition that a field's text takes at most so many bytes."""
+    return LessThanOrEqual(models.Func(field, function="octet_length", output_field=models.IntegerField()), size)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -174,6 +181,32 @@ class NotificationPreferences(models.Model):
     def email_paused(self) -> str | None:
         """The EmailState that pauses e-mail; None if it is not paused."""
         return self.email_state if self.email_state in PAUSED else None
+
+
+class DashboardSettings(models.Model):
+    """Two sections of the dashboard's own settings, which mean nothing to us. A user without a row has kept nothing.
+
+    They are JSON as text, because jsonb would change numbers and the order of keys.
+    """
+
+    user = CascadingOneToOne(User, primary_key=True, related_name="dashboard_settings")
+    mining = models.TextField(default="{}", db_default="{}")
+    sound = models.TextField(default="{}", db_default="{}")
+
+    class Meta:
+        db_table = "dashboard_settings"
+        verbose_name_plural = "dashboard settings"
+        constraints = [
+            models.CheckConstraint(
+                condition=takes_at_most(MAX_SECTION_BYTES, "mining"), name="mining_takes_at_most_8_kib"
+            ),
+            models.CheckConstraint(
+                condition=takes_at_most(MAX_SECTION_BYTES, "sound"), name="sound_takes_at_most_8_kib"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"dashboard settings of user {self.user_id}"
 
 
 class GameState(models.Model):

@@ -1,8 +1,11 @@
 """The shapes of profiles' requests and answers. Settings travel under the dashboard's own camelCase keys."""
 
 import re
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
+import orjson
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -16,9 +19,14 @@ from bitcoingame.core.api.serializers import (
 )
 from profiles.email_addresses import MAX_LENGTH as MAX_EMAIL_LENGTH
 from profiles.email_addresses import BadEmail, clean_email
-from profiles.models import PAUSED, User
+from profiles.models import MAX_SECTION_BYTES, PAUSED, DashboardSettings, User
 
 NAME_LENGTH = 64
+MAX_SECTION_DEPTH = 16
+KEPT_HELP = (
+    f"The dashboard's own: kept as it comes, {MAX_SECTION_BYTES} bytes of compact JSON at most. Keys left out stay; "
+    "null empties the section."
+)
 
 
 class CountryCodeField(StrictCharField):
@@ -125,9 +133,46 @@ class PrivacySettings(SectionSerializer):
     showInCoopRankings = StrictBooleanField(source="show_in_coop_rankings")
 
 
+class KeptSection(serializers.DictField):
+    """A section that the dashboard keeps here: any JSON object of a bounded depth, without NUL characters."""
+
+    default_error_messages = {
+        "too_deep": f"This may be nested {MAX_SECTION_DEPTH} levels deep at most.",
+        "nul": "This may not contain NUL characters.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("not_a_dict", input_type=type(data).__name__)
+        level: list[Any] = [data]
+        for _ in range(MAX_SECTION_DEPTH):
+            level = [inner for value in level for inner in _parts_of(value)]
+            if any(isinstance(value, str) and "\0" in value for value in level):
+                self.fail("nul")
+        if any(isinstance(value, dict | list) for value in level):
+            self.fail("too_deep")
+        return data
+
+
+def _parts_of(value: Any) -> Iterable[Any]:
+    """The keys and values of an object, the items of a list; nothing of any other value."""
+    if isinstance(value, dict):
+        return chain(value.keys(), value.values())
+    return value if isinstance(value, list) else ()
+
+
 class SettingsForm(SectionSerializer):
     notifications = NotificationSettings(required=False)
     privacy = PrivacySettings(required=False)
+    mining = KeptSection(required=False, allow_null=True, help_text=KEPT_HELP)
+    sound = KeptSection(required=False, allow_null=True, help_text=KEPT_HELP)
+
+
+class SettingsOut(serializers.Serializer[Any]):
+    notifications = NotificationSettings()
+    privacy = PrivacySettings()
+    mining = serializers.DictField(help_text="As the dashboard sent it.")
+    sound = serializers.DictField(help_text="As the dashboard sent it.")
 
 
 class WorkerForm(SectionSerializer):
@@ -157,9 +202,14 @@ class WorkerListOut(serializers.Serializer[Any]):
 
 
 def settings_of(user: User) -> dict[str, Any]:
-    """Both sections of the settings. The user is loaded with notification_preferences."""
-    preferences = user.notification_preferences
-    return {"notifications": NotificationSettings(preferences).data, "privacy": PrivacySettings(user).data}
+    """All sections of the settings. The user is loaded with notification_preferences and dashboard_settings."""
+    kept = getattr(user, "dashboard_settings", None) or DashboardSettings()
+    return {
+        "notifications": NotificationSettings(user.notification_preferences).data,
+        "privacy": PrivacySettings(user).data,
+        "mining": orjson.loads(kept.mining),
+        "sound": orjson.loads(kept.sound),
+    }
 
 
 def me_of(user: User) -> dict[str, Any]:

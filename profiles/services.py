@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Lower, Trunc
@@ -11,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from bitcoingame.core.claims import claims_address
 from bitcoingame.core.errors import InvalidInput
-from profiles.models import EmailState, NotificationPreferences, User
+from profiles.models import MAX_SECTION_BYTES, DashboardSettings, EmailState, NotificationPreferences, User
 
 
 class ConfirmationNeeded(Exception):
@@ -37,13 +39,23 @@ def update_profile(*, user: User, **changes: Any) -> User:
 
 @transaction.atomic
 def update_settings(
-    *, user: User, notifications: Mapping[str, Any], privacy: Mapping[str, Any], may_mail: bool = False
+    *,
+    user: User,
+    notifications: Mapping[str, Any],
+    privacy: Mapping[str, Any],
+    kept: Mapping[str, dict[str, Any] | None] = MappingProxyType({}),
+    may_mail: bool = False,
 ) -> None:
     """Changes the preferences and privacy settings given as {field: value}. The others stay as they are.
+
+    `kept` are changes of the dashboard's own sections, as {section: {key: value}}: other keys stay, and None empties
+    the section. Raises InvalidInput, and changes nothing, if a section would take more than MAX_SECTION_BYTES.
 
     A new address is unconfirmed, and is asked by e-mail to confirm. So is the old one if e-mail is paused and the user
     switches it on again. Raises ConfirmationNeeded, and changes nothing, unless the caller may cause that e-mail.
     """
+    if kept:
+        _change_sections(user.pk, kept)
     if privacy:
         User.objects.filter(pk=user.pk).update(**privacy)
     if notifications:
@@ -96,3 +108,17 @@ def _address_to_ask(before: NotificationPreferences, changes: Mapping[str, Any])
         return address
     is_switched_on = changes.get("email_notifications", False) and not before.email_notifications
     return address if is_switched_on and before.email_paused else None
+
+
+def _change_sections(user_id: int, changes: Mapping[str, dict[str, Any] | None]) -> None:
+    DashboardSettings.objects.bulk_create([DashboardSettings(user_id=user_id)], ignore_conflicts=True)
+    row = DashboardSettings.objects.select_for_update().get(pk=user_id)
+    merged = {section: _merge(getattr(row, section), change) for section, change in changes.items()}
+    too_large = [section for section, text in merged.items() if len(text) > MAX_SECTION_BYTES]
+    if too_large:
+        raise InvalidInput({section: [f"This may take at most {MAX_SECTION_BYTES} bytes."] for section in too_large})
+    DashboardSettings.objects.filter(pk=user_id).update(**{name: text.decode() for name, text in merged.items()})
+
+
+def _merge(present: str, change: dict[str, Any] | None) -> bytes:
+    return orjson.dumps({} if change is None else orjson.loads(present) | change)

@@ -3,15 +3,14 @@
 from functools import partial
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import viewsets
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from bitcoingame.core.api.pages import PageQuery, requested_page
 from bitcoingame.core.api.schema import refusals
 from bitcoingame.core.api.serializers import parsed
+from bitcoingame.core.api.views import View, ViewSet
 from bitcoingame.core.errors import NotFound
 from profiles import services, workers
 from profiles.models import User
@@ -22,6 +21,7 @@ from profiles.serializers import (
     ProfileOut,
     ProfileStatsOut,
     SettingsForm,
+    SettingsOut,
     WorkerForm,
     WorkerListOut,
     WorkerOut,
@@ -32,7 +32,7 @@ from profiles.sign_in.bearer import UserRequest
 from profiles.throttles import spend_confirmation
 
 
-class PublicProfileView(APIView):
+class PublicProfileView(View):
     permission_classes = [AllowAny]
 
     @extend_schema(responses={200: ProfileOut, **refusals(404)})
@@ -44,7 +44,7 @@ class PublicProfileView(APIView):
         return Response(ProfileOut.of(row))
 
 
-class PublicStatsView(APIView):
+class PublicStatsView(View):
     permission_classes = [AllowAny]
 
     @extend_schema(responses={200: ProfileStatsOut, **refusals(404)})
@@ -56,7 +56,7 @@ class PublicStatsView(APIView):
         return Response(ProfileStatsOut.of(row))
 
 
-class MeView(APIView):
+class MeView(View):
     @extend_schema(responses={200: MeOut})
     def get(self, request: UserRequest) -> Response:
         """The signed-in user."""
@@ -74,13 +74,13 @@ class MeView(APIView):
         return User.objects.get(pk=request.user.pk)
 
 
-class SettingsView(APIView):
-    @extend_schema(responses={200: SettingsForm})
+class SettingsView(View):
+    @extend_schema(responses={200: SettingsOut})
     def get(self, request: UserRequest) -> Response:
-        """One's notification preferences and privacy settings."""
+        """One's notification preferences, privacy settings, and what the dashboard keeps of its own."""
         return self._answer(request)
 
-    @extend_schema(request=SettingsForm(partial=True), responses={200: SettingsForm, **refusals(400, 429)})
+    @extend_schema(request=SettingsForm(partial=True), responses={200: SettingsOut, **refusals(400, 429)})
     def patch(self, request: UserRequest) -> Response:
         """Change some settings; those left out stay.
 
@@ -92,6 +92,7 @@ class SettingsView(APIView):
             user=request.user,
             notifications=changes.get("notifications", {}),
             privacy=changes.get("privacy", {}),
+            kept={section: changes[section] for section in ("mining", "sound") if section in changes},
         )
         try:
             update()
@@ -102,10 +103,11 @@ class SettingsView(APIView):
 
     @staticmethod
     def _answer(request: UserRequest) -> Response:
-        return Response(settings_of(User.objects.select_related("notification_preferences").get(pk=request.user.pk)))
+        loaded = User.objects.select_related("notification_preferences", "dashboard_settings")
+        return Response(settings_of(loaded.get(pk=request.user.pk)))
 
 
-class WorkerViewSet(viewsets.ViewSet):
+class WorkerViewSet(ViewSet):
     lookup_value_regex = "[0-9]{1,18}"
 
     @extend_schema(parameters=[PageQuery], responses={200: WorkerListOut, **refusals(400)})

@@ -31,6 +31,8 @@ DEFAULTS = {
         "showCountryFlag": True,
         "showInCoopRankings": True,
     },
+    "mining": {},
+    "sound": {},
 }
 
 
@@ -106,6 +108,8 @@ def test_a_patch_keeps_what_it_leaves_out(alice):
     assert body == {
         "notifications": {**DEFAULTS["notifications"], "coopActivity": True, "email": "alice@example.com"},
         "privacy": {**DEFAULTS["privacy"], "publicProfile": False},
+        "mining": {},
+        "sound": {},
     }
     assert client.get(SETTINGS).json() == body
 
