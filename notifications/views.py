@@ -67,7 +67,7 @@ class NotificationViewSet(ViewSet):
         marking.mark_unread(user_id=request.user.pk, notification_id=int(pk))
         return Response({"detail": "The notification is marked as unread."})
 
-    @extend_schema(responses={204: None, **refusals(404)})
+    @extend_schema(request=None, responses={204: None, **refusals(404)})
     def destroy(self, request: UserRequest, pk: str) -> Response:
         """Dismiss one: it is deleted, and what it was about is not told again. Again is fine."""
         marking.dismiss(user_id=request.user.pk, notification_id=int(pk))

@@ -79,7 +79,7 @@ class CooperativeViewSet(ViewSet):
         cooperative = services.update_cooperative(actor=request.user, cooperative_id=int(pk), **changes)
         return Response(self._as_seen(request, cooperative.pk))
 
-    @extend_schema(responses={204: None, **refusals(400, 404)})
+    @extend_schema(request=None, responses={204: None, **refusals(400, 404)})
     def destroy(self, request: UserRequest, pk: str) -> Response:
         """Dissolve the cooperative, once its admin is alone in it."""
         self._check_admin(request, pk)

@@ -12,9 +12,9 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from bitcoingame.core.api.schema import refusals
+from bitcoingame.core.api.views import View
 from bitcoingame.core.errors import NotSignedIn
 from bitcoingame.events.envelope import posted
 from bitcoingame.events.intake import take_in
@@ -65,7 +65,7 @@ class EventsAnswer(serializers.Serializer[Any]):
     set_aside = serializers.IntegerField()
 
 
-class EventsView(APIView):
+class EventsView(View):
     authentication_classes: list[type[BaseAuthentication]] = []
     permission_classes = [IsService]
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bitcoingame.core.api.serializers import StrictCharField
@@ -11,6 +12,18 @@ from profiles.sign_in.wallet_signatures import MAX_SIGNATURE_LENGTH
 
 MAX_ADDRESS_LENGTH = 100
 MAX_NONCE_LENGTH = 64
+
+
+@extend_schema_field({"type": ["string", "number", "boolean", "null"]})
+class ScalarField(serializers.Field[Any, Any, Any, Any]):
+    """Accepts any JSON value but lists and objects."""
+
+    default_error_messages = {"invalid": "This must be a text or a number."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict | list):
+            self.fail("invalid")
+        return data
 
 
 class ChallengeForm(serializers.Serializer[Any]):
@@ -30,6 +43,15 @@ class VerifyForm(serializers.Serializer[Any]):
         help_text="BIP-322 simple (P2WPKH, P2TR) or the 65-byte compact one (P2PKH, P2SH-P2WPKH, P2WPKH), in base64.",
     )
     nonce = StrictCharField(max_length=MAX_NONCE_LENGTH)
+    timestamp = ScalarField(
+        required=False,
+        allow_null=True,
+        help_text="The platform's clients send one. It is not read: the message itself says when it was issued.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Leaves out the timestamp, because nothing needs it."""
+        return {name: value for name, value in attrs.items() if name != "timestamp"}
 
 
 class RefreshForm(serializers.Serializer[Any]):

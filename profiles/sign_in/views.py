@@ -8,10 +8,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from bitcoingame.core.api.schema import refusals
 from bitcoingame.core.api.serializers import DetailBody, parsed
+from bitcoingame.core.api.views import View
 from bitcoingame.core.errors import NotSignedIn
 from bitcoingame.core.limits import client_address, spend_attempt
 from profiles.serializers import me_of
@@ -31,7 +31,7 @@ from profiles.sign_in.tokens import TokenPair
 UNCACHED = {"Cache-Control": "no-store"}
 
 
-class SignInView(APIView):
+class SignInView(View):
     """A view that ignores the Authorization header, because a stale token must not keep anyone from signing in."""
 
     authentication_classes = ()

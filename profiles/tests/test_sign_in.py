@@ -207,6 +207,24 @@ class TestVerify:
         assert SignInChallenge.objects.count() == 1
         assert not User.objects.exists()
 
+    @pytest.mark.parametrize(
+        "timestamp", [1764058000, 1764058000.5, "2026-11-25T08:00:00Z", "", "\0", 0, -1, True, None]
+    )
+    def test_the_timestamp_of_the_platforms_clients_is_not_needed(self, timestamp: Any) -> None:
+        response = post("verify", proof() | {"timestamp": timestamp})
+        assert response.status_code == 200
+        assert response.json()["user"]["btc_address"] == ALICE.address()
+
+    @pytest.mark.parametrize("extra", [{"timestamp": []}, {"timestamp": {"at": 1}}, {"message": "x"}, {"Timestamp": 1}])
+    def test_what_is_unknown_is_refused_and_spends_nothing(self, extra: dict[str, Any]) -> None:
+        body = proof()
+        response = post("verify", body | extra)
+        refused(response, 400, "invalid_input")
+        assert set(response.json()["errors"]) == set(extra)
+        assert SignInChallenge.objects.count() == 1
+        assert not User.objects.exists()
+        assert post("verify", body).status_code == 200
+
     def test_a_suspended_account_does_not_sign_in(self) -> None:
         User.objects.create(btc_address=ALICE.address(), is_active=False)
         refused(post("verify", proof()), 403, "account_suspended")
