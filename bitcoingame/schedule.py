@@ -12,7 +12,7 @@ from bitcoingame.core.postgresql.purging import delete_batch
 from bitcoingame.core.weeks import utc_day, week_of
 from bitcoingame.events.ledger import forget_shares, purge_handled
 from bitcoingame.events.status import heard_until
-from notifications.jobs import resume_broadcasts, send_due_emails
+from notifications.jobs import resume_broadcasts, send_due_emails, withdraw_recorded_names
 from notifications.reminders import extend_streaks, tell_silent_workers, warn_of_ending_streaks
 from notifications.retention import delete_old_notifications
 from profiles.sign_in.sessions import purge_expired
@@ -75,6 +75,7 @@ TIMETABLE: Mapping[str, Job] = {
     "update_cooperative_stats": Job("*/5 * * * *", update_cooperative_stats, seconds=600),
     "tell_silent_workers": Job("* * * * *", as_heard(tell_silent_workers), seconds=300),
     "resume_broadcasts": Job("* * * * *", always(resume_broadcasts), seconds=600),
+    "withdraw_names": Job("* * * * *", always(withdraw_recorded_names), seconds=3600),
     "send_due_emails": Job("* * * * *", always(send_due_emails), seconds=300),
     "forget_shares": Job("* * * * *", in_batches(forget_shares), seconds=300),
     "warn_of_ending_streaks": Job("0 18 * * 0", warn_of_ending_streaks, seconds=600),

@@ -173,6 +173,8 @@ REFRESH_TOKEN_SECONDS = env.integer("REFRESH_TOKEN_SECONDS", default=30 * 24 * 3
 
 ON_FIRST_SIGN_IN = "notifications.services.welcome"
 ON_EMAIL_GIVEN = "notifications.email.consent.ask_for_confirmation"
+# Called when a user may have changed their name, or who may see it.
+ON_NAME_CHANGE = "notifications.withdrawals.withdraw_soon"
 
 # Limits, each "attempts per hour"; development is generous so that a tour or a load test is not refused.
 _generous = 100 if DEVELOPMENT else 1

@@ -10,6 +10,7 @@ from notifications.email.deliveries import give_up_interrupted, has_due_emails, 
 from notifications.email.messages import DjangoEmailService, EmailUnavailable
 from notifications.models import Broadcast
 from notifications.services import deliver_batch
+from notifications.withdrawals import withdraw_names
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,15 @@ def resume_broadcasts() -> None:
             errors.append(error)
     if errors:
         raise errors[0]
+
+
+def withdraw_recorded_names() -> None:
+    """Takes names out of stored texts that may not say them any more.
+
+    Runs after each commit that may have taken a name back. Runs each minute too, because Redis may not have taken the
+    job, and because scripts and the admin change users as well.
+    """
+    withdraw_names()
 
 
 def send_due_emails() -> None:

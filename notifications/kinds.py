@@ -14,8 +14,22 @@ MAX_VALUE = 1000
 MAX_NUMBER = 2**63
 
 
+PEOPLE = frozenset({"finder", "member"})
+"""The values that are a Person. No title and no other value names a user."""
+
+
+class Person(NamedTuple):
+    """A user whom a text names, and the name it says (User.shown_name)."""
+
+    id: int
+    name: str
+
+
 class Kind(NamedTuple):
     """One kind. Its texts name their values in braces. `descriptions` is one text, or one text per variant.
+
+    `anonymous` gives for each variant that names a Person the variant that says the same to those who may not see the
+    name. It needs the same values without the Person.
 
     `preference` is the switch in NotificationPreferences that turns the kind off; a kind without one is always wanted.
     `lasts` is how long a notification of the kind is shown. None means that it does not expire.
@@ -31,6 +45,7 @@ class Kind(NamedTuple):
     is_mailed: bool = False
     lasts: timedelta | None = None
     details: frozenset[str] = frozenset()
+    anonymous: Mapping[str, str] = {}
 
 
 CATALOGUE: Mapping[str, Kind] = {
@@ -145,6 +160,7 @@ CATALOGUE: Mapping[str, Kind] = {
         "View blocks",
         preference="block_found_any",
         is_mailed=True,
+        anonymous={"": "anonymous"},
     ),
     "coop_activity": Kind(
         "social",
@@ -154,20 +170,23 @@ CATALOGUE: Mapping[str, Kind] = {
             "first_place": "{cooperative} is in first place this week.",
             "streak": "{cooperative} has mined for {weeks:week} in a row.",
             "block": "{finder} found block #{height} for {cooperative}.",
+            "block_anonymous": "A member found block #{height} for {cooperative}.",
             "renamed": "{old_name} has been renamed by our staff and is now called {cooperative}.",
             "new_code": "{cooperative} has a new invite code; the old one no longer works.",
         },
         "/coop",
         "View cooperative",
         preference="coop_activity",
+        anonymous={"block": "block_anonymous"},
     ),
     "coop_member_joined": Kind(
         "social",
         "New Member Joined",
-        "{member} joined {cooperative}.",
+        {"": "{member} joined {cooperative}.", "anonymous": "A new member joined {cooperative}."},
         "/coop",
         "View cooperative",
         preference="coop_activity",
+        anonymous={"": "anonymous"},
     ),
     "coop_removed": Kind(
         "social",
@@ -210,11 +229,16 @@ CATALOGUE: Mapping[str, Kind] = {
 
 
 class Text(NamedTuple):
-    """The texts of one notification, and the values in them, ready for JSON: times are ISO 8601 in UTC."""
+    """The texts of one notification, and the values in them, ready for JSON: times are ISO 8601 in UTC.
+
+    If the description names a `person`, `anonymous` is the description without the name. `values` never hold the name.
+    """
 
     title: str
     description: str
     values: dict[str, Any]
+    person: Person | None = None
+    anonymous: str | None = None
 
 
 def find_kind(kind: str) -> Kind:
@@ -226,7 +250,7 @@ def find_kind(kind: str) -> Kind:
 
 
 def write_text(kind: str, variant: str, values: Mapping[str, Any]) -> Text:
-    """Fills the kind's texts with the values: lines of plain text, numbers, or datetimes with a zone.
+    """Fills the kind's texts with the values: lines of plain text, numbers, datetimes with a zone, or a Person.
 
     Raises UnknownKind, MissingValue, UnknownValue or BadValue.
     """
@@ -236,7 +260,9 @@ def write_text(kind: str, variant: str, values: Mapping[str, Any]) -> Text:
     if unknown := values.keys() - named - find_kind(kind).details:
         raise UnknownValue(f"{kind} does not speak of {', '.join(sorted(unknown))}.")
     clean = {name: _checked(name, value) for name, value in values.items()}
-    text = Text(fill_text(title, clean), fill_text(description, clean), _for_json(clean))
+    person, others = _set_apart(clean)
+    anonymous = write_text(kind, _anonymous_variant(kind, variant), others).description if person else None
+    text = Text(fill_text(title, clean), fill_text(description, clean), _for_json(others), person, anonymous)
     if len(text.title) > MAX_TITLE:
         raise BadValue(f"The title of this {kind} would be longer than {MAX_TITLE} characters.")
     return text
@@ -257,7 +283,22 @@ def _templates(kind: str, variant: str) -> tuple[str, str, frozenset[str]]:
     return found.title, descriptions[variant], frozenset(named)
 
 
+def _set_apart(values: Mapping[str, Any]) -> tuple[Person | None, dict[str, Any]]:
+    """The person among the values, if there is one, and the other values."""
+    others = {name: value for name, value in values.items() if name not in PEOPLE}
+    return next((values[name] for name in values if name in PEOPLE), None), others
+
+
+def _anonymous_variant(kind: str, variant: str) -> str:
+    try:
+        return find_kind(kind).anonymous[variant]
+    except KeyError:
+        raise UnknownKind(f"{kind} has no anonymous variant of {variant!r}.") from None
+
+
 def _checked(name: str, value: Any) -> Any:
+    if name in PEOPLE:
+        return _checked_person(name, value)
     match value:
         case str() if 0 < len(value) <= MAX_VALUE and not value.isspace() and not any(map(is_forbidden, value)):
             return value
@@ -270,6 +311,14 @@ def _checked(name: str, value: Any) -> Any:
     )
 
 
+def _checked_person(name: str, value: Any) -> Person:
+    match value:
+        case Person(id=int(), name=str() as called):
+            _checked(f"the name of the {name}", called)
+            return value
+    raise BadValue(f"{name} must be a Person.")
+
+
 def _for_json(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
 
@@ -279,10 +328,12 @@ class _Writer(Formatter):
 
     `{x:short}` is shorten(x), `{x:digits}` is in_full(x), `{x:btc}` writes satoshis as bitcoins, `{x:sentence}` ends
     the text with a full stop if it has no end, `{x:spoken}` parts the words of a token, and `{x:week}` writes the
-    number with its noun: 1 week, 5 weeks.
+    number with its noun: 1 week, 5 weeks. A Person is written as the name.
     """
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, Person):
+            return value.name
         match format_spec:
             case "short":
                 return shorten(value)

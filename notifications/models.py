@@ -10,12 +10,20 @@ from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
 from profiles.models import User
 
 MAX_CAUSE = 128
+# A user is called by a display name, by the start of an address or, among staff, by a username, which may be longest.
+MAX_NAME = 150
 TYPES = ("mining", "gamification", "competition", "social", "system")
 
 
 def no_rows() -> list[int]:
     """The counts of a user without notifications."""
     return [0] * len(TYPES)
+
+
+def all_or_none(name: str, *columns: str) -> models.CheckConstraint:
+    """A row has a value in each of the columns or in none of them."""
+    nothing, everything = ({f"{column}__isnull": is_null for column in columns} for is_null in (True, False))
+    return models.CheckConstraint(condition=models.Q(**nothing) | models.Q(**everything), name=name)
 
 
 def counts_per_type() -> "ArrayField[list[int], list[int]]":
@@ -50,6 +58,9 @@ class Notification(models.Model):
 
     seq numbers each user's notifications 1, 2, 3 … in the order of commits, so seq alone is a safe cursor. id and
     created_at are not in the order of commits.
+
+    A row whose description names a user keeps who that is, and the description without the name. Readers go by
+    notifications/naming.py. There is no foreign key, because the name must still go when the user is gone.
     """
 
     user = CascadingKey(User, related_name="notifications", db_index=False)
@@ -70,6 +81,11 @@ class Notification(models.Model):
         blank=True,
         help_text="What the notification is about. A user gets one notification per cause.",
     )
+    named_user_id = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text="The user whose name the description says, if it says one."
+    )
+    named_as = models.CharField(max_length=MAX_NAME, null=True, blank=True, editable=False)
+    anonymous_description = models.TextField(null=True, blank=True, editable=False)
 
     class Meta:
         db_table = "notifications"
@@ -91,6 +107,11 @@ class Notification(models.Model):
                 name="idx_notifications_unread_exp",
                 condition=models.Q(expires_at__isnull=False, read=False),
             ),
+            models.Index(
+                fields=["named_user_id", "id"],
+                name="idx_notifications_naming",
+                condition=models.Q(named_user_id__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -100,6 +121,7 @@ class Notification(models.Model):
             ),
             models.UniqueConstraint(fields=["user", "seq"], name="seq_counts_each_users_notifications"),
             models.CheckConstraint(condition=models.Q(type__in=TYPES), name="type_is_one_of_the_five"),
+            all_or_none("who_is_named_can_be_unnamed", "named_user_id", "named_as", "anonymous_description"),
         ]
 
     def __str__(self) -> str:
@@ -128,13 +150,23 @@ class DeletedNotification(models.Model):
 
 
 class Broadcast(models.Model):
-    """One notification for everyone who was a user when it was announced, delivered in batches by user id."""
+    """One notification for everyone who was a user when it was announced, delivered in batches by user id.
+
+    One that names a user keeps the description with the name and without it, and each batch decides anew whom it tells
+    the name. `description` is what outsiders may see.
+    """
 
     cause = models.CharField(max_length=MAX_CAUSE)
     kind = models.CharField(max_length=64)
     title = models.CharField(max_length=256)
     description = models.TextField()
     metadata = models.JSONField(default=dict)
+    named_user_id = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text="The user whose name the description says, if it says one."
+    )
+    named_as = models.CharField(max_length=MAX_NAME, null=True, blank=True, editable=False)
+    named_description = models.TextField(null=True, blank=True, editable=False)
+    anonymous_description = models.TextField(null=True, blank=True, editable=False)
     reached_user_id = models.BigIntegerField(default=0, db_default=0, help_text="Users up to this id are done.")
     users_total = models.IntegerField(null=True, blank=True, help_text="Set when delivery begins.")
     users_done = models.IntegerField(default=0, db_default=0)
@@ -147,13 +179,48 @@ class Broadcast(models.Model):
     class Meta:
         db_table = "broadcasts"
         verbose_name = "announcement"
-        constraints = [models.UniqueConstraint(fields=["cause"], name="a_cause_is_announced_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["cause"], name="a_cause_is_announced_once"),
+            all_or_none(
+                "who_is_announced_can_be_unnamed",
+                *("named_user_id", "named_as", "named_description", "anonymous_description"),
+            ),
+        ]
         indexes = [
             models.Index(fields=["id"], name="idx_broadcasts_open", condition=models.Q(finished_at__isnull=True)),
+            models.Index(
+                fields=["named_user_id"],
+                name="idx_broadcasts_naming",
+                condition=models.Q(named_user_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.title} ({self.users_done} of {self.users_total or '?'} users)"
+
+
+class NameWithdrawal(models.Model):
+    """The names between this user and others must be looked through in what is stored (notifications/sql/names.sql).
+
+    A trigger writes the row in the transaction that renames, hides, suspends or deletes the user, or ends a seat. A job
+    deletes it when every text is as it must be. The user may be gone, so there is no foreign key.
+    """
+
+    user_id = models.BigIntegerField()
+    from_outsiders = models.BooleanField(
+        default=False, db_default=False, help_text="Outsiders are not told the name again before this is done."
+    )
+    from_fellows = models.BooleanField(
+        default=False, db_default=False, help_text="Nobody is told the name again before this is done."
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "name_withdrawals"
+        indexes = [models.Index(fields=["user_id"], name="idx_name_withdrawals_user")]
+
+    def __str__(self) -> str:
+        return f"names of user {self.user_id}"
 
 
 class OutgoingEmail(models.Model):

@@ -6,6 +6,7 @@ from bitcoingame.core.paging import Page
 from bitcoingame.core.postgresql.reads import fetch_rows
 from notifications.counting import place_of, sum_by_type
 from notifications.errors import NotificationNotFound
+from notifications.naming import SHOWN_DESCRIPTION
 
 # SQL by hand, because every poll of the dashboard runs it: the ORM takes longer to build it than PostgreSQL to answer.
 _TOTAL = """
@@ -16,13 +17,13 @@ SELECT {counted} - (
 FROM notification_counters WHERE user_id = %(user_id)s
 """
 # PostgreSQL writes the time as text, because reading it into Python and writing it again took longer than all the rest.
-_PAGE = """
-SELECT id, type, subtype, title, description, read, action_url, action_label,
+_PAGE = f"""
+SELECT id, type, subtype, title, {SHOWN_DESCRIPTION}, read, action_url, action_label,
        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at
 FROM notifications
-WHERE user_id = %(user_id)s AND (expires_at IS NULL OR expires_at > statement_timestamp()) {filters}
+WHERE user_id = %(user_id)s AND (expires_at IS NULL OR expires_at > statement_timestamp()) {{filters}}
 ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s
-"""
+"""  # noqa: S608 - a constant
 # A row that is gone has the place of the user's next older one: create_notifications gives a user's ids and seqs in the
 # same order. No row means that `before` is another user's.
 _NEWEST_BEFORE = """

@@ -13,8 +13,9 @@ from bitcoingame.core.queue import enqueue_on_commit
 from notifications import realtime
 from notifications.errors import BadValue, NotificationMistake, TooManyRecipients
 from notifications.frames import NotificationRow, notification_event
-from notifications.kinds import Kind, Text, find_kind, write_text
+from notifications.kinds import Kind, Person, Text, find_kind, write_text
 from notifications.models import MAX_CAUSE, Broadcast
+from notifications.naming import hold_person, name_in_broadcast, turn_delivered_broadcast
 from profiles.models import User
 
 MAX_RECIPIENTS = 10_000
@@ -22,7 +23,8 @@ MAX_RECIPIENTS = 10_000
 # notifications/sql/create_notifications.sql defines the function, and says what it keeps and how.
 _CREATE = """
 SELECT * FROM create_notifications(
-    %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s, %s, %s, %s, %s, %s, %s)
+    %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::jsonb[],
+    %s::bigint[], %s::text[], %s::text[], %s, %s, %s, %s, %s, %s, %s)
 """
 _ANNOUNCE = """
 INSERT INTO broadcasts (cause, kind, title, description, metadata) VALUES (%s, %s, %s, %s, %s)
@@ -40,12 +42,16 @@ class PersonalNotification(NamedTuple):
 
 
 class Created(NamedTuple):
-    """What one statement created. The lists run in parallel. `mails` is how many e-mails became due."""
+    """What one statement created. The lists run in parallel. `mails` is how many e-mails became due.
+
+    `named` says which rows say the name of the person in their text.
+    """
 
     ids: list[int]
     user_ids: list[int]
     seqs: list[int]
     causes: list[str]
+    named: list[bool]
     created_at: datetime
     mails: int
 
@@ -55,8 +61,9 @@ def create_notification(*, kind: str, recipients: Iterable[int], cause: str, var
 
     Call it in the transaction of the cause: the rows commit with it and are pushed after it. A recipient is passed over
     if suspended, if the kind or inApp is switched off, or if told of this cause before. `values` fill the texts of the
-    kind's catalogue entry. The recipients' counters stay locked until the commit. A transaction that calls this twice
-    must therefore go through users in ascending order, or name the same ones.
+    kind's catalogue entry. A Person among them is named only to those who may see the name now. The person and the
+    recipients' counters stay locked until the commit. A transaction that calls this twice must therefore have locked
+    the people it names before, and go through recipients in ascending order, or have the same ones.
 
     Raises UnknownKind, MissingValue, UnknownValue, BadValue or TooManyRecipients, and NotificationMistake outside a
     transaction. All are mistakes of the caller.
@@ -93,11 +100,15 @@ def announce_to_everyone(*, kind: str, cause: str, variant: str = "", **values: 
     """
     text = write_text(kind, variant, values)
     _check_call([], [cause])
+    if text.person:
+        hold_person(text.person)
     with connection.cursor() as cursor:
-        cursor.execute(_ANNOUNCE, [cause, kind, text.title, text.description, _json(text)])
+        cursor.execute(_ANNOUNCE, [cause, kind, text.title, text.anonymous or text.description, _json(text)])
         announced = cursor.fetchone()
     if announced is None:
         return False
+    if text.person:
+        name_in_broadcast(announced[0], text)
     enqueue_on_commit("notifications.jobs.deliver_broadcast", announced[0], seconds=3600)
     return True
 
@@ -118,14 +129,26 @@ def deliver_batch(broadcast_id: int, *, batch_size: int) -> bool:
             broadcast.users_total = everyone.count()
         remaining = everyone.filter(pk__gt=broadcast.reached_user_id).order_by("pk")
         user_ids = list(remaining.values_list("pk", flat=True)[:batch_size])
-        text = Text(broadcast.title, broadcast.description, broadcast.metadata)
+        text = _announced_text(broadcast)
         broadcast.notified += _create(broadcast.kind, user_ids, [1] * len(user_ids), [broadcast.cause], [text])
         broadcast.users_done += len(user_ids)
         broadcast.reached_user_id = user_ids[-1] if user_ids else broadcast.reached_user_id
         if len(user_ids) < batch_size:
             broadcast.finished_at = timezone.now()
         broadcast.save()
+        if broadcast.finished_at is not None and broadcast.named_user_id is not None:
+            turn_delivered_broadcast(broadcast.pk, user_id=broadcast.named_user_id)
     return broadcast.finished_at is None
+
+
+def _announced_text(broadcast: Broadcast) -> Text:
+    text = Text(broadcast.title, broadcast.description, broadcast.metadata)
+    if broadcast.named_user_id is None or not (broadcast.named_as and broadcast.named_description):
+        return text
+    person = Person(broadcast.named_user_id, broadcast.named_as)
+    return text._replace(
+        description=broadcast.named_description, person=person, anonymous=broadcast.anonymous_description
+    )
 
 
 def _create(
@@ -167,7 +190,13 @@ def _text_arguments(causes: Sequence[str], texts: Sequence[Text]) -> list[Any]:
         [text.title for text in texts],
         [text.description for text in texts],
         [_json(text) for text in texts],
+        *([naming[place] for naming in map(_naming, texts)] for place in range(3)),
     ]
+
+
+def _naming(text: Text) -> tuple[int | None, str | None, str | None]:
+    """The id of the person whom the text names, the name, and the anonymous description."""
+    return (text.person.id, text.person.name, text.anonymous) if text.person else (None, None, None)
 
 
 def _json(text: Text) -> str:
@@ -188,8 +217,11 @@ def _kind_arguments(kind: str, found: Kind) -> list[Any]:
 
 def _push(kind: str, created: Created, texts_told: Mapping[tuple[int, str], Text]) -> None:
     messages = []
-    for id_, user_id, seq, cause in zip(*created[:4], strict=True):
-        row = _created_row(kind, texts_told[user_id, cause], id_=id_, seq=seq, created_at=created.created_at)
+    for id_, user_id, seq, cause, is_named in zip(*created[:5], strict=True):
+        text = texts_told[user_id, cause]
+        if text.person and not is_named:
+            text = text._replace(description=text.anonymous or "")
+        row = _created_row(kind, text, id_=id_, seq=seq, created_at=created.created_at)
         messages.append((user_id, notification_event(row)))
     realtime.publish(messages)
 

@@ -22,10 +22,12 @@ def lock_users(user_ids: Iterable[int]) -> None:
 def lock_active_user(user: User) -> None:
     """Locks the user's row, so that one user's joins, foundings, leavings and suspension follow one another.
 
-    Raises AccountSuspended if the account is suspended or deleted.
+    Brings the name of `user` up to date. Raises AccountSuspended if the account is suspended or deleted.
     """
-    if User.objects.select_for_update(no_key=True).only("pk").filter(pk=user.pk, is_active=True).first() is None:
+    locked = User.objects.select_for_update(no_key=True).only("display_name").filter(pk=user.pk, is_active=True).first()
+    if locked is None:
         raise AccountSuspended
+    user.display_name = locked.display_name
 
 
 def lock_for_staff(*, staff: User, user_id: int) -> User:

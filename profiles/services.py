@@ -34,6 +34,8 @@ def update_profile(*, user: User, **changes: Any) -> User:
     User.objects.filter(pk=user.pk).update(**changes)
     for field, value in changes.items():
         setattr(user, field, value)
+    if "display_name" in changes:
+        _call(settings.ON_NAME_CHANGE)
     return user
 
 
@@ -58,6 +60,7 @@ def update_settings(
         _change_sections(user.pk, kept)
     if privacy:
         User.objects.filter(pk=user.pk).update(**privacy)
+        _call(settings.ON_NAME_CHANGE)
     if notifications:
         before = lock_preferences(user_id=user.pk)
         address = _address_to_ask(before, notifications)
@@ -65,8 +68,7 @@ def update_settings(
             raise ConfirmationNeeded(address)
         NotificationPreferences.objects.filter(user=user).update(**notifications)
         if address:
-            # The setting names the function, because profiles may not import the packages above it.
-            import_string(settings.ON_EMAIL_GIVEN)(user_id=user.pk, address=address)
+            _call(settings.ON_EMAIL_GIVEN, user_id=user.pk, address=address)
 
 
 def lock_preferences(*, user_id: int) -> NotificationPreferences:
@@ -100,6 +102,11 @@ def pause_email(*, address: str, reason: EmailState, at: datetime) -> int:
         .exclude(since__gt=at)
         .update(email_state=reason)
     )
+
+
+def _call(path: str, **arguments: Any) -> None:
+    """Calls a function that a setting names, because profiles may not import the packages above it."""
+    import_string(path)(**arguments)
 
 
 def _address_to_ask(before: NotificationPreferences, changes: Mapping[str, Any]) -> str | None:

@@ -4,24 +4,17 @@ Statements contain the SQL literally and not as parameters, because PostgreSQL u
 (docs/private-users.md).
 """
 
-from typing import TYPE_CHECKING
-
 from django.db.models import Q
-
-if TYPE_CHECKING:
-    from profiles.models import User
 
 # Everyone may see a public user and their name. A private user looks to everyone like an address that nobody has.
 IS_PUBLIC = "is_active AND public_profile AND btc_address IS NOT NULL"
 PUBLIC = Q(is_active=True, public_profile=True, btc_address__isnull=False)
 
-IS_NAMED_IN_COOPERATIVES = "public_profile AND show_in_coop_rankings"
-"""Whether people outside a cooperative see that the user is in it. Its members see all members."""
+IS_NAMED_TO_OUTSIDERS = "is_active AND public_profile AND show_in_coop_rankings"
+"""Whether people outside the user's cooperative see the user's name in texts, and that the user is in it.
+
+Its members see all members. The function is_named_to_outsiders (profiles/sql/people.sql) says the same of one row.
+"""
 
 SHOWN_COUNTRY = "CASE WHEN show_country_flag THEN country_code END"
 """The country that a public profile shows: NULL if the user hides it or has none."""
-
-
-def is_public(user: "User") -> bool:
-    """Whether everyone may see the user: IS_PUBLIC and PUBLIC in Python."""
-    return user.is_active and user.public_profile and user.btc_address is not None

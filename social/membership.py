@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from bitcoingame.core.postgresql.constraints import violated_constraint
 from notifications.services import create_notification
+from notifications.withdrawals import withdraw_soon
 from profiles.models import User
 from social.errors import AlreadyMember, CooperativeNotFound, NameTaken
 from social.invite_codes import generate_invite_code
@@ -77,6 +78,7 @@ def unseat(cooperative: Cooperative, member: CooperativeMember) -> list[News]:
     """
     was_admin, seat = member.is_admin, member.pk
     member.delete()
+    withdraw_soon()
     successor = cooperative.members.order_by("joined_at", "id").first()
     if successor is None or not was_admin:
         return []

@@ -7,6 +7,7 @@ two things differ: staff need not be the cooperative's admin, and they may act o
 from django.db import transaction
 
 from notifications.services import create_notification
+from notifications.withdrawals import withdraw_soon
 from profiles.audit import Target, clean_reason, record_staff_action
 from profiles.models import AuditEntry, User
 from social.errors import (
@@ -58,6 +59,7 @@ def dissolve_cooperative(*, staff: User, reason: str, cooperative_id: int) -> No
     cooperative = _lock_for_staff(cooperative_id, reason)
     user_ids = sorted(cooperative.members.values_list("user_id", flat=True))
     cooperative.members.all().delete()
+    withdraw_soon()
     entry = _record(
         "dissolve_cooperative", cooperative, staff=staff, reason=reason, member_ids=[str(pk) for pk in user_ids]
     )

@@ -15,7 +15,7 @@ from bitcoingame.core.postgresql.folding import folded
 from bitcoingame.core.postgresql.reads import fetch_rows
 from bitcoingame.core.weeks import utc_hour
 from profiles.names import SHOWN_NAME
-from profiles.visibility import IS_NAMED_IN_COOPERATIVES
+from profiles.visibility import IS_NAMED_TO_OUTSIDERS
 from social.activity_texts import DESCRIPTIONS, describe_activity
 from social.errors import ActivityNotFound, CooperativeInactive, CooperativeNotFound, InvalidInviteCode, NoCooperative
 from social.invite_codes import normalize_invite_code
@@ -98,7 +98,7 @@ ORDER BY NULLIF(weekly_rank, 0), combined_hashrate DESC, id LIMIT %(limit)s OFFS
 _FIND = f"SELECT {', '.join(SUMMARY)}, invite_code FROM cooperatives WHERE id = %(id)s AND member_count > 0"  # noqa: S608
 _MEMBERS = f"""
 SELECT user_id, {SHOWN_NAME} AS display_name, hashrate, shares_today,
-       is_online, role, {IS_NAMED_IN_COOPERATIVES} AS is_shown
+       is_online, role, {IS_NAMED_TO_OUTSIDERS} AS is_shown
 FROM cooperative_members JOIN users ON users.id = user_id
 WHERE cooperative_id = %(id)s ORDER BY joined_at, cooperative_members.id
 """  # noqa: S608 - constants

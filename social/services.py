@@ -7,6 +7,7 @@ from typing import Final
 from django.db import transaction
 
 from bitcoingame.core.outbox import enqueue_outgoing
+from notifications.kinds import Person
 from notifications.services import create_notification
 from profiles.accounts import lock_active_user
 from profiles.models import User
@@ -80,7 +81,7 @@ def join_cooperative(*, user: User, invite_code: str) -> Cooperative:
         kind="coop_member_joined",
         recipients=cooperative.members.exclude(pk=member.pk).values_list("user_id", flat=True),
         cause=f"coop_member_joined:{member.pk}",
-        member=user.shown_name,
+        member=Person(user.pk, user.shown_name),
         cooperative=cooperative.name,
     )
     return cooperative

@@ -23,10 +23,10 @@ from bitcoingame.events.fields import (
     read_whole,
     read_worker,
 )
+from notifications.kinds import Person
 from profiles import mining
 from profiles.mining import Return, UserAndDay, UserAndName
 from profiles.models import User
-from profiles.visibility import is_public
 from social.blocks import Seat, add_blocks, lock_seats
 
 NOTABLE_RATIO = 100
@@ -244,10 +244,8 @@ def handle_blocks(facts: Sequence[Fact[Block]], effects: Effects) -> None:
         finder, block = finders[fact.user_id], fact.body
         values = {"height": block.height, "hash": block.hash, "reward_sats": block.reward_sats}
         effects.record(finder.pk, "block_found", at=fact.at, **values)
-        if is_public(finder):
-            effects.announce("block_found", origin=fact.origin, finder=finder.shown_name, height=block.height)
-        else:
-            effects.announce("block_found", origin=fact.origin, variant="anonymous", height=block.height)
+        person = Person(finder.pk, finder.shown_name)
+        effects.announce("block_found", origin=fact.origin, finder=person, height=block.height)
         if finder.pk in seats:
             _notify_cooperative(seats[finder.pk], finder, fact, effects)
     add_blocks([seats[fact.user_id].cooperative_id for fact in facts if fact.user_id in seats])
@@ -261,7 +259,7 @@ def _notify_cooperative(seat: Seat, finder: User, fact: Fact[Block], effects: Ef
         [user_id for user_id in seat.members if user_id != finder.pk],
         origin=fact.origin,
         variant="block",
-        finder=finder.shown_name,
+        finder=Person(finder.pk, finder.shown_name),
         height=fact.body.height,
         cooperative=seat.cooperative,
     )

@@ -10,6 +10,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from bitcoingame.core.postgresql.cascades import CascadingKey, CascadingOneToOne
 from bitcoingame.core.postgresql.sql_files import read_statement, run_sql_file
+from notifications.models import Broadcast, Notification
+from profiles.models import User
 from social.moderators import GROUP
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +105,47 @@ def test_every_cascading_key_has_its_constraint() -> None:
     tables = [(key.model._meta.db_table, key.column) for key in keys]
     assert ("cooperative_members", "user_id") in tables
     assert [(table, f"{table}_{column}_fkey") for table, column in sorted(tables)] == sorted(rows(_CASCADES))
+
+
+def test_texts_from_before_lose_the_names_they_say(alice: User) -> None:
+    """They do not know whose name it is, so it could never be taken back."""
+    graph = MigrationExecutor(connection).loader.graph
+    [naming] = [key for key in graph.nodes if key[1].endswith("_names_are_kept_apart")]
+    MigrationExecutor(connection).migrate(
+        [parent.key for parent in graph.node_map[naming].parents if parent.key[0] == naming[0]]
+    )
+    stored = [
+        ("block_found", "Bob found block #1.", '{"finder": "Bob", "height": 1}'),
+        (
+            "coop_activity",
+            "Bob found block #2 for Pirates.",
+            '{"finder": "Bob", "height": 2, "cooperative": "Pirates"}',
+        ),
+        ("coop_activity", "Pirates is active again.", '{"cooperative": "Pirates"}'),
+        ("coop_member_joined", "Bob joined Pirates.", '{"member": "Bob", "cooperative": "Pirates"}'),
+    ]
+    with connection.cursor() as cursor:
+        for seq, (subtype, description, metadata) in enumerate(stored, start=1):
+            cursor.execute(
+                "INSERT INTO notifications (user_id, seq, type, subtype, title, description, metadata)"
+                " VALUES (%s, %s, 'social', %s, '', %s, %s)",
+                [alice.pk, seq, subtype, description, metadata],
+            )
+        cursor.execute(
+            "INSERT INTO broadcasts (cause, kind, title, description, metadata)"
+            " VALUES ('x', 'block_found', '', %s, %s)",
+            stored[0][1:],
+        )
+    apply_everything()
+    assert list(Notification.objects.order_by("seq").values_list("description", "metadata")) == [
+        ("A miner found block #1.", {"height": 1}),
+        ("A member found block #2 for Pirates.", {"height": 2, "cooperative": "Pirates"}),
+        ("Pirates is active again.", {"cooperative": "Pirates"}),
+        ("A new member joined Pirates.", {"cooperative": "Pirates"}),
+    ]
+    assert list(Broadcast.objects.values_list("description", "metadata")) == [
+        ("A miner found block #1.", {"height": 1})
+    ]
 
 
 @pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")

@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 from notifications.email.links import CONFIRMATION_LASTS
 from notifications.email.messages import EmailRefused, EmailService, EmailUncertain, write_confirmation, write_email
 from notifications.models import EmailConfirmation, EmailDelivery, Notification, OutgoingEmail
+from notifications.naming import read_description
 from notifications.preferences import should_deliver, wire_name
 from profiles.mining import is_silent
 from profiles.models import EmailState, NotificationPreferences
@@ -141,11 +142,12 @@ def _notification_letter(delivery: EmailDelivery, now: datetime) -> _Letter:
     notification = Notification.objects.select_related("user").get(pk=delivery.pk)
     preferences = NotificationPreferences.objects.get(user_id=notification.user_id)
     address = preferences.email or ""
+    columns = {**vars(notification), "description": read_description(notification.pk)}
     return _Letter(
         address=address,
         is_wanted=_is_wanted(notification, preferences) and _is_still_true(notification, now),
         worth_until=notification.created_at + WORTH_SENDING,
-        write=lambda: write_email(vars(notification), address=address),
+        write=lambda: write_email(columns, address=address),
     )
 
 

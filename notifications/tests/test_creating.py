@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from conftest import make_user
 from notifications.errors import BadValue, MissingValue, NotificationMistake, TooManyRecipients, UnknownKind
+from notifications.kinds import Person
 from notifications.models import Notification, NotificationCounter
 from notifications.services import PersonalNotification, create_notification, create_notifications
 from notifications.tests.people import assert_counters_equal_rows, counter, prefer, seqs, tell
@@ -51,7 +52,8 @@ def test_users_who_do_not_want_the_kind_are_not_told(alice, bob, charlie):
     prefer(alice, coop_activity=True)
     prefer(bob, coop_activity=True, in_app=False)
     prefer(dora, coop_activity=True)
-    joined = {"kind": "coop_member_joined", "member": "Eve", "cooperative": "Hash Pirates"}
+    eve = make_user("Eve")
+    joined = {"kind": "coop_member_joined", "member": Person(eve.pk, "Eve"), "cooperative": "Hash Pirates"}
     assert tell(alice, bob, charlie, dora, cause="join:1", **joined) == 1
     assert [seqs(user) for user in (alice, bob, charlie, dora)] == [[1], [], [], []]
     assert [counter(user) for user in (alice, bob, charlie, dora)] == [(1, 1), (0, 0), (0, 0), (0, 0)]

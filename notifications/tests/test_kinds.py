@@ -2,11 +2,12 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from string import Formatter
 
 import pytest
 
 from notifications.errors import BadValue, MissingValue, NotificationMistake, UnknownKind, UnknownValue
-from notifications.kinds import CATALOGUE, in_bitcoins, in_full, shorten, write_text
+from notifications.kinds import CATALOGUE, PEOPLE, Person, in_bitcoins, in_full, shorten, write_text
 from notifications.models import TYPES
 from notifications.preferences import default_preferences, should_deliver
 from profiles.models import NotificationPreferences
@@ -88,7 +89,7 @@ SAMPLES = [
         {"old_rank": 17, "new_rank": 9, "period": "weekly"},
         "You moved from #17 to #9 on the weekly leaderboard.",
     ),
-    ("block_found", "", {"finder": "Alice", "height": 900123}, "Alice found block #900123."),
+    ("block_found", "", {"finder": Person(7, "Alice"), "height": 900123}, "Alice found block #900123."),
     ("block_found", "anonymous", {"height": 900123}, "A miner found block #900123."),
     ("coop_activity", "rank", {"cooperative": "Hash Pirates", "rank": 10}, "Hash Pirates entered this week's top 10."),
     (
@@ -106,8 +107,14 @@ SAMPLES = [
     (
         "coop_activity",
         "block",
-        {"finder": "Bob", "height": 900123, "cooperative": "Hash Pirates"},
+        {"finder": Person(8, "Bob"), "height": 900123, "cooperative": "Hash Pirates"},
         "Bob found block #900123 for Hash Pirates.",
+    ),
+    (
+        "coop_activity",
+        "block_anonymous",
+        {"height": 900123, "cooperative": "Hash Pirates"},
+        "A member found block #900123 for Hash Pirates.",
     ),
     ("coop_seat_changed", "became_admin", {"cooperative": "Hash Pirates"}, "You are now the admin of Hash Pirates."),
     (
@@ -135,7 +142,8 @@ SAMPLES = [
         {"cooperative": "Hash Pirates"},
         "Hash Pirates has a new invite code; the old one no longer works.",
     ),
-    ("coop_member_joined", "", {"member": "Bob", "cooperative": "Hash Pirates"}, "Bob joined Hash Pirates."),
+    ("coop_member_joined", "", {"member": Person(8, "Bob"), "cooperative": "Hash Pirates"}, "Bob joined Hash Pirates."),
+    ("coop_member_joined", "anonymous", {"cooperative": "Hash Pirates"}, "A new member joined Hash Pirates."),
     ("coop_removed", "", {"cooperative": "Hash Pirates"}, "You were removed from Hash Pirates."),
     (
         "coop_seat_changed",
@@ -192,6 +200,65 @@ def test_texts_say_what_happened_with_the_real_values(kind, variant, values, des
     assert write_text(kind, variant, values).description == description
 
 
+# The values that name no user. A new value belongs here or in PEOPLE.
+THINGS = {
+    *("difficulty", "previous", "worker", "minutes", "weeks", "name", "xp", "level", "title", "lesson", "description"),
+    *("team_a", "team_b", "score", "rank", "week", "old_rank", "new_rank", "period", "height", "cooperative"),
+    *("old_name", "starts_at", "about"),
+}
+
+
+def values_in(template):
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+def variants():
+    for subtype, kind in CATALOGUE.items():
+        texts = {"": kind.descriptions} if isinstance(kind.descriptions, str) else kind.descriptions
+        for variant, template in texts.items():
+            yield subtype, kind, variant, values_in(template), texts
+
+
+def test_each_value_is_known_to_name_a_user_or_not_to():
+    assert (
+        set().union(*(named for _, _, _, named, _ in variants()))
+        | {name for kind in CATALOGUE.values() for name in values_in(kind.title)}
+        == PEOPLE | THINGS
+    )
+    assert not PEOPLE & THINGS
+
+
+def test_a_text_that_names_a_user_has_an_anonymous_variant_of_the_same_values():
+    for subtype, kind, variant, named, texts in variants():
+        people = named & PEOPLE
+        assert len(people) <= 1, subtype
+        assert (variant in kind.anonymous) is bool(people), subtype
+        if people:
+            assert values_in(texts[kind.anonymous[variant]]) == named - people, subtype
+
+
+def test_no_title_names_a_user():
+    assert [subtype for subtype, kind in CATALOGUE.items() if values_in(kind.title) & PEOPLE] == []
+
+
+def test_a_name_is_kept_apart_from_the_values():
+    text = write_text("coop_activity", "block", {"finder": Person(8, "Bob"), "height": 1, "cooperative": "Pirates"})
+    assert text == (
+        "Cooperative Update",
+        "Bob found block #1 for Pirates.",
+        {"height": 1, "cooperative": "Pirates"},
+        Person(8, "Bob"),
+        "A member found block #1 for Pirates.",
+    )
+
+
+def test_a_naming_text_without_an_anonymous_variant_cannot_be_written(monkeypatch):
+    kind = CATALOGUE["block_found"]._replace(anonymous={})
+    monkeypatch.setitem(CATALOGUE, "block_found", kind)
+    with pytest.raises(UnknownKind):
+        write_text("block_found", "", {"finder": Person(8, "Bob"), "height": 1})
+
+
 def test_titles_carry_their_values():
     assert write_text("badge_earned", "", {"name": "Block Party", "xp": 1}).title == 'Badge Earned: "Block Party"'
     match = {"team_a": "Brazil", "team_b": "Ghana", "score": "2-1"}
@@ -224,6 +291,11 @@ def test_values_are_kept_ready_for_json():
         ("worker_online", "", {"worker": None}, BadValue),
         ("worker_online", "", {"worker": ["a"]}, BadValue),
         ("worker_online", "", {"worker": True}, BadValue),
+        ("worker_online", "", {"worker": Person(7, "Alice")}, BadValue),
+        ("block_found", "", {"finder": "Alice", "height": 1}, BadValue),
+        ("block_found", "", {"finder": (7, "Alice"), "height": 1}, BadValue),
+        ("block_found", "", {"finder": Person(7, ""), "height": 1}, BadValue),
+        ("block_found", "", {"finder": Person(None, "Alice"), "height": 1}, BadValue),
         ("level_up", "untitled", {"level": float("nan")}, BadValue),
         ("level_up", "untitled", {"level": float("inf")}, BadValue),
         ("level_up", "untitled", {"level": 10**400}, BadValue),

@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from notifications.frames import NotificationRow
+from notifications.naming import SHOWN_DESCRIPTION
 
 MAX_CONNECTIONS = 3
 # A query takes milliseconds; one that takes this long has lost its server.
@@ -75,7 +76,7 @@ SELECT behind.user_id, counter.last_seq, missing.*
 FROM unnest(%s::bigint[], %s::bigint[]) AS behind (user_id, since)
 JOIN notification_counters counter ON counter.user_id = behind.user_id
 LEFT JOIN LATERAL (
-    SELECT seq, {", ".join(NOTIFICATION_COLUMNS)}
+    SELECT seq, {", ".join(NOTIFICATION_COLUMNS).replace("description", SHOWN_DESCRIPTION)}
     FROM notifications
     WHERE user_id = behind.user_id AND seq > behind.since
         AND (expires_at IS NULL OR expires_at > statement_timestamp())

@@ -23,6 +23,14 @@ def run_sql_file(app: str, name: str) -> migrations.RunSQL:
     return migrations.RunSQL(make, undo)
 
 
+def replace_by_sql_file(app: str, name: str) -> migrations.RunSQL:
+    """The migration operation that puts the present text of a rule in place of an earlier one: CREATE OR REPLACE.
+
+    In reverse it does nothing, because the migration that ran the file first takes the rule away.
+    """
+    return migrations.RunSQL(_read(app, name).partition(_UNDO)[0], migrations.RunSQL.noop)
+
+
 def read_statement(app: str, name: str) -> str:
     """The statement in `<app>/sql/<name>.sql` without its comment lines, which need not travel with every execution.
 
