@@ -204,7 +204,7 @@ def test_texts_say_what_happened_with_the_real_values(kind, variant, values, des
 THINGS = {
     *("difficulty", "previous", "worker", "minutes", "weeks", "name", "xp", "level", "title", "lesson", "description"),
     *("team_a", "team_b", "score", "rank", "week", "old_rank", "new_rank", "period", "height", "cooperative"),
-    *("old_name", "starts_at", "about"),
+    *("old_name", "starts_at", "about", "times", "worker_id", "silent_since"),
 }
 
 
@@ -222,7 +222,7 @@ def variants():
 def test_each_value_is_known_to_name_a_user_or_not_to():
     assert (
         set().union(*(named for _, _, _, named, _ in variants()))
-        | {name for kind in CATALOGUE.values() for name in values_in(kind.title)}
+        | {name for kind in CATALOGUE.values() for name in values_in(kind.title) | kind.details}
         == PEOPLE | THINGS
     )
     assert not PEOPLE & THINGS
