@@ -510,12 +510,12 @@ class TestOwnWorkers:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
         assert Worker.objects.values().get() == before
 
-    @pytest.mark.parametrize("method", ["patch", "delete"])
-    def test_somebody_elses_and_absent_ones_are_refused_alike(self, alice, bob, method):
+    @pytest.mark.parametrize(("method", "body"), [("patch", {"alerts": False}), ("delete", None)])
+    def test_somebody_elses_and_absent_ones_are_refused_alike(self, alice, bob, method, body):
         mine(alice, 0)
         before = Worker.objects.values().get()
         answers = [
-            getattr(client_of(bob), method)(f"{WORKERS}/{pk}", {"alerts": False}, format="json")
+            getattr(client_of(bob), method)(f"{WORKERS}/{pk}", body, format="json")
             for pk in (before["id"], before["id"] + 1, 10**17)
         ]
         assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[0].content)}
