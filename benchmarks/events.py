@@ -13,12 +13,12 @@ import cProfile
 import gc
 import os
 import random
-import shutil
 import statistics
 import time
 from threading import Thread
 
-from bitcoingame.local.defaults import LOCAL, database_url, redis_url
+from benchmarks.servers import own_servers
+from bitcoingame.local.defaults import LOCAL
 
 HOME = LOCAL / "benchmark"
 STREAM = "mining:share_submitted"
@@ -32,30 +32,11 @@ def main() -> None:
     parser.add_argument("--profile", help="write the last run's profile here")
     arguments = parser.parse_args()
 
-    os.environ |= {"ENVIRONMENT": "development", "DATABASE_URL": database_url(HOME), "REDIS_URL": redis_url(HOME)}
-    os.environ["LOG_LEVEL"] = "WARNING"
-    from bitcoingame.local.servers import PostgreSQL, Valkey, remove_home
-
-    shutil.rmtree(HOME, ignore_errors=True)
-    servers = [PostgreSQL(HOME, keeps_data=True), Valkey(HOME, keeps_data=False)]
-    for server in servers:
-        server.start()
-    try:
+    with own_servers(HOME, log_level="WARNING"):
         measure(arguments)
-    finally:
-        for server in servers:
-            server.stop()
-        remove_home(HOME)
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bitcoingame.settings")
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)  # as the command does
     addresses = make_miners(arguments.workers)

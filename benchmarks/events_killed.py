@@ -9,7 +9,6 @@ this script only. Ends with exit code 1 if anything was lost or counted twice.
 import argparse
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,8 @@ from collections import Counter
 
 from redis import Redis
 
-from bitcoingame.local.defaults import CHECKOUT, LOCAL, database_url, redis_url
+from benchmarks.servers import own_servers
+from bitcoingame.local.defaults import CHECKOUT, LOCAL
 
 HOME = LOCAL / "benchmark-killed"
 
@@ -30,33 +30,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=5)
     arguments = parser.parse_args()
 
-    addresses = {"DATABASE_URL": database_url(HOME), "REDIS_URL": redis_url(HOME)}
-    os.environ |= {"ENVIRONMENT": "development", "LOG_LEVEL": "ERROR", **addresses}
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bitcoingame.settings")
-    from bitcoingame.local.servers import PostgreSQL, Valkey, remove_home
-
-    shutil.rmtree(HOME, ignore_errors=True)
-    servers = [PostgreSQL(HOME, keeps_data=True), Valkey(HOME, keeps_data=False)]
-    for server in servers:
-        server.start()
-    try:
+    with own_servers(HOME):
         is_right = run(arguments)
-    finally:
-        for server in servers:
-            server.stop()
-        remove_home(HOME)
     sys.exit(0 if is_right else 1)
 
 
 def run(arguments: argparse.Namespace) -> bool:
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
     from profiles.models import User
 
-    call_command("migrate", verbosity=0)
     User.objects.bulk_create(User(btc_address=f"bc1qkilled{number:0>32}") for number in range(50))
     chance = random.Random()
     kills = sorted(chance.uniform(2, arguments.seconds) for _ in range(arguments.kills))

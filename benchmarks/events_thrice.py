@@ -10,13 +10,13 @@ Ends with exit code 1 if anything was lost or counted twice.
 import argparse
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
 
-from bitcoingame.local.defaults import CHECKOUT, LOCAL, database_url, redis_url
+from benchmarks.servers import own_servers
+from bitcoingame.local.defaults import CHECKOUT, LOCAL
 
 HOME = LOCAL / "benchmark-thrice"
 MINERS = 200
@@ -29,34 +29,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 
-    addresses = {"DATABASE_URL": database_url(HOME), "REDIS_URL": redis_url(HOME)}
-    os.environ |= {"ENVIRONMENT": "development", "LOG_LEVEL": "ERROR", **addresses}
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bitcoingame.settings")
-    from bitcoingame.local.servers import PostgreSQL, Valkey, remove_home
-
-    shutil.rmtree(HOME, ignore_errors=True)
-    servers = [PostgreSQL(HOME, keeps_data=True), Valkey(HOME, keeps_data=False)]
-    for server in servers:
-        server.start()
-    try:
+    with own_servers(HOME):
         is_right = run(arguments)
-    finally:
-        for server in servers:
-            server.stop()
-        remove_home(HOME)
     sys.exit(0 if is_right else 1)
 
 
 def run(arguments: argparse.Namespace) -> bool:
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
     from bitcoingame.local.simulator import make_pool
     from bitcoingame.tests.thrice import expected_counts, more_blocks, simulate_minute, tell_thrice
 
-    call_command("migrate", verbosity=0)
     make_miners()
     more_blocks()
     events = simulate_minute(make_pool(seed=arguments.seed), shares=arguments.shares, start=time.time() - 120)
