@@ -3,6 +3,7 @@
 Each has a NamedTuple, a function that parses it (raises Malformed) and one that handles many at once.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ NOTABLE_RATIO = 100
 """A share this many times harder than assigned stands in the miner's feed. One share in as many is so hard."""
 
 _SECONDS_PER_DAY = 86400
+_HASH = re.compile(r"0*[1-9a-f][0-9a-f]*")
 
 
 class Share(NamedTuple):
@@ -222,7 +224,7 @@ def parse_block(data: Data) -> Block:
     return Block(
         read_user(data),
         read_whole(data, "height"),
-        read_line(data, "hash", maximum=64, default="").lower(),
+        read_line(data, "hash", maximum=66, default="").lower().removeprefix("0x"),
         read_whole(data, "reward_sats", maximum=MAX_ID, default=0),
     )
 
@@ -230,9 +232,10 @@ def parse_block(data: Data) -> Block:
 def key_of_block(user_id: int, at: float, block: Block) -> Key:
     """One collector may know the hash and another may not, so a block's height and finder are recorded with its hash.
 
-    A finder may have two blocks of one height, because one of them may lose the race for the chain.
+    A finder may have two blocks of one height, because one of them may lose the race for the chain. What stands in
+    place of a hash that the collector does not know ("unknown", zeros) is the same for all its blocks, so it is no key.
     """
-    return Key((user_id, block.height), exactly=(block.hash,) if block.hash else ())
+    return Key((user_id, block.height), exactly=(block.hash,) if _HASH.fullmatch(block.hash) else ())
 
 
 def handle_blocks(facts: Sequence[Fact[Block]], effects: Effects) -> None:

@@ -211,7 +211,7 @@ def test_maintenance_without_a_start_is_told_once_a_day():
     assert Broadcast.objects.count() == 2
 
 
-HASHES = {"none": None, "blank": "", "A": "00ab", "capitals": "00AB"}
+HASHES = {"none": None, "blank": "", "A": "00ab", "capitals": "00AB", "prefixed": "0x00ab", "unknown": "unknown"}
 
 
 @pytest.mark.parametrize("order", list(permutations(HASHES, 3)))
@@ -239,6 +239,17 @@ def test_two_blocks_of_one_height_are_two_and_a_report_without_hash_is_neither_s
     outcomes = [outcome for batch in batches for outcome in take_in(batch)]
     assert statuses(outcomes) == ["accepted", "duplicate", "accepted", "duplicate", "duplicate", "duplicate"]
     assert GameState.objects.get(user=crew[0]).blocks_found == 2
+
+
+@pytest.mark.parametrize("placeholder", ["unknown", "pending", "null", "None", "n/a", "-", "0", "0x0", "0" * 64])
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_what_stands_in_place_of_a_hash_makes_no_two_blocks_one(crew, placeholder, in_one_batch):
+    alice, bob = (told_data("block_found", *people) | {"hash": placeholder} for people in (crew, crew[::-1]))
+    events = [tell("block_found", data) for data in (alice, alice | {"height": 900_001}, bob, alice, bob)]
+    batches = [events] if in_one_batch else [[event] for event in events]
+    outcomes = [outcome for batch in batches for outcome in take_in(batch)]
+    assert statuses(outcomes) == ["accepted", "accepted", "accepted", "duplicate", "duplicate"]
+    assert [GameState.objects.get(user=user).blocks_found for user in crew] == [2, 1]
 
 
 def test_a_hash_is_one_block_whatever_else_is_said(crew):
