@@ -30,7 +30,8 @@ def clean_email(text: str) -> str:
     local_part, _, host = text.rpartition("@")
     address = f"{local_part}@{_clean_host(host)}"
     is_too_long = len(address) > MAX_LENGTH or len(local_part) > MAX_LOCAL_PART
-    if is_too_long or not _UNWANTED_IN_LOCAL_PART.isdisjoint(local_part):
+    # Django's pattern ignores case, and so takes U+017F for an s and the Kelvin sign for a k.
+    if is_too_long or not local_part.isascii() or not _UNWANTED_IN_LOCAL_PART.isdisjoint(local_part):
         raise BadEmail("Enter a valid email address.")
     try:
         validate_email(address)

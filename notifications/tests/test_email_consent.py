@@ -371,6 +371,7 @@ def test_no_more_than_the_limit_get_through_at_once(alice, at_once, settings):
         "a@b@example.com", "a..b@example.com", ".a@example.com", "user@exa mple.com",
         "user@example.com\r\nBcc: a@b.com", "user\x00@example.com", "us\ner@example.com",
         "Us Er <user@example.com>", "user@example.com,other@example.com",
+        "u\u017fer@example.com", "\u212aim@example.com",
         "üser@example.com", "user@xn--.com", "user@\u2488com.example", "user@example.c", "user@exam_ple.com",
         "a" * 65 + "@example.com", "user@" + "a." * 130 + "com", "user@" + "a" * 64 + ".com",
     ],
