@@ -46,8 +46,8 @@ def read_unsubscribe_token(token: str) -> UnsubscribeLink:
 
 
 def mailbox_of(user_id: int, address: str) -> str:
-    """What a link carries in place of the address, because links end up in logs."""
-    return sha256(f"{user_id}:{address}".encode()).hexdigest()[:32]
+    """What a link carries in place of the address, because links end up in logs. Capitals make no other mailbox."""
+    return sha256(f"{user_id}:{address.lower()}".encode()).hexdigest()[:32]
 
 
 def confirmation_path(user_id: int, nonce: UUID) -> str:

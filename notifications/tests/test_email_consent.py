@@ -460,6 +460,15 @@ def test_an_old_addresss_link_never_silences_the_new_one(alice, mailed_link, mai
     assert [email.to for email in mailoutbox] == [["new@example.com"]]
 
 
+def test_a_link_to_the_same_mailbox_spelt_otherwise_ends_its_email(alice, mailed_link, mailoutbox):
+    confirm(mailed_link)
+    give(alice, "Alice@example.com")
+    send_due_emails()
+    confirm(link_in(mailoutbox.pop()))
+    assert unsubscribe(alice, "alice@example.com").json() == {"detail": "You will get no more e-mail."}
+    assert state_of(alice) == ("Alice@example.com", False, "unsubscribed")
+
+
 def test_anothers_link_never_silences_ones_own(alice, bob, mailed_link):
     confirm(mailed_link)
     unsubscribe(bob, "alice@example.com")
