@@ -374,13 +374,16 @@ def _lock_states(user_ids: Iterable[int]) -> None:
     execute(_LOCK_STATES, [sorted(user_ids)])
 
 
-def is_silent(*, user_id: int, name: str, worker_id: int | None = None) -> bool:
-    """Whether a machine of which its owner was told that it is silent has still sent no share.
+def is_silence_news(*, user_id: int, name: str, worker_id: int | None = None) -> bool:
+    """Whether a silence that was told is still worth an e-mail: no share since, and the machine's alerts are on.
 
-    It is known by its id, or else by its name. A machine that was deleted by its id is not silent any more; one whose
-    name we do not know may be.
+    The machine is known by its id, or else by its name. The silence of one that was deleted by its id is no news any
+    more; that of one whose name we do not know may be.
     """
     machines = Worker.objects.filter(user_id=user_id)
     machine = machines.filter(pk=worker_id) if worker_id is not None else machines.filter(name=name)
-    found = machine.values_list("last_share_at", "told_silent_since").first()
-    return worker_id is None if found is None else found[0] == found[1]
+    found = machine.values_list("alerts", "last_share_at", "told_silent_since").first()
+    if found is None:
+        return worker_id is None
+    alerts, last_share_at, told_silent_since = found
+    return alerts and last_share_at == told_silent_since

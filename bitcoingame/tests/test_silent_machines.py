@@ -54,7 +54,7 @@ def told(user):
 
 
 def is_silent(worker):
-    return mining.is_silent(user_id=worker.user_id, name=worker.name, worker_id=worker.pk)
+    return mining.is_silence_news(user_id=worker.user_id, name=worker.name, worker_id=worker.pk)
 
 
 def kinds(user):
@@ -218,7 +218,7 @@ class TestBackOnline:
         assert is_silent(worker)
         mine(alice, 41)
         assert not is_silent(worker)
-        assert not mining.is_silent(user_id=alice.pk, name="bitaxe-1", worker_id=0)
+        assert not mining.is_silence_news(user_id=alice.pk, name="bitaxe-1", worker_id=0)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -21,7 +21,7 @@ from notifications.email.messages import EmailRefused, EmailService, EmailUncert
 from notifications.models import EmailConfirmation, EmailDelivery, Notification, OutgoingEmail
 from notifications.naming import read_description
 from notifications.preferences import should_deliver, wire_name
-from profiles.mining import is_silent
+from profiles.mining import is_silence_news
 from profiles.models import EmailState, NotificationPreferences
 from profiles.services import pause_email
 
@@ -168,7 +168,7 @@ def _is_still_true(notification: Notification, now: datetime) -> bool:
         return False
     if notification.subtype != "worker_offline":
         return True
-    return is_silent(
+    return is_silence_news(
         user_id=notification.user_id,
         name=notification.metadata.get("worker", ""),
         worker_id=notification.metadata.get("worker_id"),

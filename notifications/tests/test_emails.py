@@ -253,6 +253,13 @@ def test_a_machine_that_is_back_when_a_retry_is_due_is_not_mailed(silent_machine
     assert (mail_server.taken, states()) == ([], [State.SKIPPED])
 
 
+def test_a_machine_whose_alerts_were_switched_off_meanwhile_is_not_mailed(silent_machine, mailoutbox):
+    path = f"/api/v1/users/me/workers/{silent_machine.pk}"
+    assert client_of(silent_machine.user).patch(path, {"alerts": False}, format="json").status_code == 200
+    send_due_emails()
+    assert (mailoutbox, states()) == ([], [State.SKIPPED])
+
+
 def test_only_kinds_worth_it_go_only_to_those_who_asked_and_gave_an_address(reader, bob, charlie, mailoutbox):
     dora = make_user("Dora")
     prefer(bob, email_notifications=True)
