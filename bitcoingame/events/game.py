@@ -218,14 +218,18 @@ def key_of_match(user_id: int, at: float, match: Match) -> Key:
     Without a match_id the teams, the score and the second name the match.
     """
     user_ids = sorted(set(match.user_ids))
-    name = match.team_a, match.team_b, match.score, int(at), *user_ids
-    return Key(name, exactly=(match.match_id, *user_ids) if match.match_id else ())
+    exactly = (match.match_id, *user_ids) if match.match_id else ()
+    return Key((*_name_without_id(match, at), *user_ids), exactly=exactly)
+
+
+def _name_without_id(match: Match, at: float) -> tuple[str, str, str, int]:
+    return match.team_a, match.team_b, match.score, int(at)
 
 
 def _origin_of(fact: Fact[Match]) -> str:
     """One for each match, so that a user whom two events about a match name is told once."""
-    match_id = fact.body.match_id
-    return f"match:{blake2b(match_id.encode(), digest_size=16).hexdigest()}" if match_id else fact.origin
+    name = fact.body.match_id or repr(_name_without_id(fact.body, fact.at))
+    return f"match:{blake2b(name.encode(), digest_size=16).hexdigest()}"
 
 
 def handle_starting_matches(facts: Sequence[Fact[Match]], effects: Effects) -> None:

@@ -263,9 +263,10 @@ def test_a_hash_is_one_block_whatever_else_is_said(crew):
 
 
 @pytest.mark.parametrize("event", ["match_starting", "match_result"])
-def test_a_match_of_many_users_comes_in_several_events(crew, charlie, event):
+@pytest.mark.parametrize("match_id", ["m1", 7, ""])
+def test_a_match_of_many_users_comes_in_several_events(crew, charlie, event, match_id):
     alice, bob = crew
-    data = told_data(event, alice, bob)
+    data = told_data(event, alice, bob) | {"match_id": match_id}
     lists = [[alice.pk], [bob.pk, alice.pk], [str(alice.pk), bob.pk], [charlie.pk]]
     outcomes = happen(*(tell(event, data | {"user_ids": user_ids}) for user_ids in lists))
     assert statuses(outcomes) == ["accepted", "accepted", "duplicate", "accepted"]
