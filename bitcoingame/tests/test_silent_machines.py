@@ -96,6 +96,23 @@ class TestBackOnline:
         assert not state()[0]
         assert told(alice) == [OFFLINE]
 
+    @pytest.mark.parametrize("mined_before", [True, False])
+    def test_a_connection_without_a_share_ends_after_thirty_minutes_however_patient_the_machine(
+        self, alice, mined_before
+    ):
+        if mined_before:
+            mine(alice, 0)
+        presence(alice, "connected", 1)
+        Worker.objects.update(silent_after_minutes=1440)
+        assert job_at(1441) == mined_before
+        presence(alice, "connected", 1500)
+        report_rate(alice, 1e12, 1500)
+        job_at(1530)
+        assert state() == (True, 1e12)
+        assert job_at(1531) == 0
+        assert state() == (False, 0)
+        assert len(told(alice)) == mined_before
+
     def test_five_hourly_reconnects_without_a_share_tell_nothing(self, alice):
         fall_silent(alice, 0)
         for hour in range(1, 6):
@@ -553,16 +570,6 @@ class TestOwnWorkers:
         assert job_at(45) == 0
         assert job_at(46) == 1
         assert told(alice) == ["bitaxe-1 has been offline for 46 minutes."]
-
-    def test_a_connection_lasts_as_long_as_the_owners_minutes(self, alice):
-        mine(alice, 0)
-        self.patch(alice, {"silent_after_minutes": 60})
-        assert job_at(61) == 1
-        presence(alice, "connected", 70)
-        job_at(130)
-        assert state()[0]
-        job_at(131)
-        assert not state()[0]
 
     def test_without_alerts_the_state_changes_and_nothing_is_told(self, alice):
         mine(alice, 0)

@@ -11,22 +11,25 @@ WITH quiet AS MATERIALIZED (
     SELECT worker.id, worker.user_id, alerts, silences, last_share_at, state.*, limits.*
     FROM workers worker
     CROSS JOIN LATERAL (
-        SELECT make_interval(secs => {silent_after}) AS patience
+        SELECT make_interval(secs => {silent_after}) AS patience,
+               coalesce(told_silent_since = last_share_at, false) AS was_silent
     ) own
     CROSS JOIN LATERAL (
         SELECT %(now)s::timestamptz - patience AS before, last_share_at + patience AS fell_silent_at,
                last_share_at - interval '24 hours' AS day_before,
-               coalesce(told_silent_since = last_share_at, false) AS was_silent
+               -- A silent machine, and one that never had a share, may be connected for so long.
+               %(now)s::timestamptz - CASE WHEN was_silent OR last_share_at IS NULL THEN interval '30 minutes'
+                                           ELSE patience END AS connected_before
     ) limits
     CROSS JOIN LATERAL (
         SELECT coalesce(NOT was_silent AND last_share_at < before, false) AS is_new,
                -- A silence that was held back is told after all when it has gone on for a day.
                was_silent AND silence_news = 'held' AND last_share_at < %(now)s::timestamptz - interval '24 hours'
                    AS is_long,
-               -- A connection without a share, and a rate without a share, hold as long as a share would.
-               is_online AND coalesce(greatest(last_share_at, heard_at) < before, false) AS is_unheard,
+               -- A connection and a rate hold as long as a share would, or for 30 minutes if no share comes with them.
+               is_online AND coalesce(greatest(last_share_at, heard_at) < connected_before, false) AS is_unheard,
                hashrate_1h > 0 AND coalesce(greatest(last_share_at, heard_at,
-                   CASE WHEN last_share_at IS NULL THEN hashrate_at END) < before, false) AS is_rate_old
+                   CASE WHEN last_share_at IS NULL THEN hashrate_at END) < connected_before, false) AS is_rate_old
     ) state
     WHERE is_watched AND worker.id > %(after)s AND (is_new OR is_long OR is_unheard OR is_rate_old)
     ORDER BY worker.id LIMIT %(size)s FOR NO KEY UPDATE OF worker SKIP LOCKED
