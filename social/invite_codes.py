@@ -16,8 +16,8 @@ _SHAPE = re.compile(f"[A-Za-z0-9]{{{INVITE_CODE_LENGTH}}}")
 _LONGEST = 2000
 
 # Where a join URL holds its code, the surest place first.
-_PARAMETER = re.compile(r"[?&#;](?:invite[_-]?code|invite|code)=([^?&#;]*)", re.IGNORECASE)
-_AFTER_JOIN = re.compile(r"/(?:join|invite|invitation)/+([^/?#]+)", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?:^|[?&#;/])(?:invite[_-]?code|invite|code|join)=([^?&#;]*)", re.IGNORECASE)
+_AFTER_JOIN = re.compile(r"/(?:join|invite|invitation)[/?#]+([^/?#&=]++)(?!=)", re.IGNORECASE)
 _LAST_PART = re.compile(r"/([^/?#]+)/*(?:[?#].*)?$")
 _OF_A_URL = re.compile(r"[/?=]")
 _AFTER_LABEL = re.compile(r":([^:/?=]*)$")

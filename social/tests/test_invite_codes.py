@@ -30,11 +30,15 @@ COPIES = [
     "https://x.org/#/coop/join/ABCD1234", "https://x.org/coop/invite/ABCD1234", "https://x.org/c/ABCD1234",
     "Join us: https://thebitcoingame.com/coop/join/ABCD1234 tonight!", "<https://thebitcoingame.com/coop/join/ABCD1234>",
     "[Pirates](https://thebitcoingame.com/coop/join/ABCD1234)", "https%3A%2F%2Fx.org%2Fcoop%2Fjoin%2FABCD1234",
+    "https://x.org/coop/join#ABCD1234", "https://x.org/coop/join?ABCD1234", "https://x.org/coop?join=ABCD1234",
+    "https://x.org/coop/join/ABCD1234&fbclid=settings", "code=ABCD1234", "join?code=ABCD1234&ref=bobsmith",
+    "https://l.example.com/l.php?u=https%3A%2F%2Fx.org%2Fcoop%2Fjoin%2FABCD1234&h=AT0bobsm",
+    "https://www.example.com/url?q=https://x.org/coop/join/ABCD1234&sa=bobsmith",
 ]  # fmt: skip
 NO_COPIES = [
     "", " ", "-", "ABCD123", "ABCD12345", "ÄBCD1234", "ABCDı234", "ßBCD123", "АВСD1234", "ABCD١٢٣٤",
     "https://x.org/coop/join/", "https://x.org/?code=", "https://", "A" * 5000, "/" * 5000, "?code=" * 1000,
-    "ABCD1234ABCD1234", "' OR 1=1 --",
+    "https://x.org/coop/join?a=BCD1234", "ABCD1234ABCD1234", "' OR 1=1 --",
 ]  # fmt: skip
 
 
