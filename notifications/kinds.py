@@ -367,7 +367,7 @@ def in_full(number: float) -> str:
     """All digits before the point, as the dashboard draws a difficulty: 4,231,847,293. Small numbers keep decimals."""
     if abs(number) >= 1000:
         return f"{number:,.0f}"
-    return f"{number:.2f}".rstrip("0").rstrip(".") if abs(number) >= 1 or not number else f"{number:.3g}"
+    return f"{number:,.2f}".rstrip("0").rstrip(".") if abs(number) >= 1 or not number else f"{number:.3g}"
 
 
 def in_bitcoins(satoshis: int) -> str:
