@@ -137,13 +137,14 @@ class KeptSection(serializers.DictField):
     """A section that the dashboard keeps here: any JSON object of a bounded depth, without NUL characters."""
 
     default_error_messages = {
+        "not_a_dict": "This must be a JSON object.",
         "too_deep": f"This may be nested {MAX_SECTION_DEPTH} levels deep at most.",
         "nul": "This may not contain NUL characters.",
     }
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
-            self.fail("not_a_dict", input_type=type(data).__name__)
+            self.fail("not_a_dict")
         level: list[Any] = [data]
         for _ in range(MAX_SECTION_DEPTH):
             level = [inner for value in level for inner in _parts_of(value)]
@@ -161,7 +162,7 @@ def _parts_of(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-class SettingsForm(SectionSerializer):
+class SettingsForm(serializers.Serializer[Any]):
     notifications = NotificationSettings(required=False)
     privacy = PrivacySettings(required=False)
     mining = KeptSection(required=False, allow_null=True, help_text=KEPT_HELP)
@@ -175,7 +176,7 @@ class SettingsOut(serializers.Serializer[Any]):
     sound = serializers.DictField(help_text="As the dashboard sent it.")
 
 
-class WorkerForm(SectionSerializer):
+class WorkerForm(serializers.Serializer[Any]):
     alerts = StrictBooleanField(required=False, help_text="Whether a notification says that it is silent, or back.")
     silent_after_minutes = WholeNumberField(
         min_value=30, max_value=1440, allow_null=True, required=False, help_text="Null: the service works it out."

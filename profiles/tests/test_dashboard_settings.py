@@ -122,6 +122,13 @@ def test_what_cannot_be_kept_changes_nothing(alice, section, text):
     assert (body[section], body["privacy"]["publicProfile"]) == ({"here": 1}, True)
 
 
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("value", [[], 7, "x", True])
+def test_the_refusal_of_what_is_no_object_reads_as_all_others(alice, section, value):
+    answer = patch(alice, {section: value})
+    assert answer.json()["errors"] == {section: ["This must be a JSON object."]}
+
+
 def test_sixteen_levels_are_kept(alice):
     assert patch(alice, {"mining": nested(16)}).status_code == 200
     assert kept(alice)["mining"] == nested(16)
