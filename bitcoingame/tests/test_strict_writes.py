@@ -121,6 +121,13 @@ def test_an_unknown_parameter_is_refused(send, write):
     assert_refused_without_a_trace(answer, queries, "surprise", "other")
 
 
+@pytest.mark.parametrize("query", ["type=mining&type=social", "before=1&before=2", "type=social&type=social"])
+def test_a_parameter_that_is_given_twice_is_refused(alice, query):
+    with CaptureQueriesContext(connection) as queries:
+        answer = client_of(alice).post(f"{API}notifications/read-all?{query}")
+    assert_refused_without_a_trace(answer, queries, query.partition("=")[0])
+
+
 @each_write
 def test_an_unknown_field_is_refused(send, write):
     with CaptureQueriesContext(connection) as queries:

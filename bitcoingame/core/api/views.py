@@ -7,6 +7,7 @@ not know, because nothing is lost by it.
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from django.http import QueryDict
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -43,6 +44,7 @@ def _refuse_undeclared(request: Request, declared: _Declared) -> None:
     if not isinstance(body, dict):
         raise InvalidInput({"body": ["This must be a JSON object."]})
     errors = {
+        **_complaints_of_repeated(request.query_params),
         **_complaints(request.query_params, declared.parameters, "There is no such parameter."),
         **_complaints(body, declared.fields, "There is no such field."),
     }
@@ -52,6 +54,11 @@ def _refuse_undeclared(request: Request, declared: _Declared) -> None:
 
 def _complaints(names: Iterable[str], known: frozenset[str], sentence: str) -> dict[str, list[str]]:
     return {name: [sentence] for name in names if name not in known}
+
+
+def _complaints_of_repeated(parameters: QueryDict) -> dict[str, list[str]]:
+    """Only one of the values would be heard."""
+    return {name: ["This may be given once."] for name, values in parameters.lists() if len(values) > 1}
 
 
 def _declared_by(handler: Callable[..., Any], view: View) -> _Declared:
