@@ -1,7 +1,7 @@
 """Names by which somebody would seem to be the platform, its staff, or a miner who has chosen no name.
 
-Case, accents, full-width and styled letters, and what stands between letters do not count: "A.d-m i n" claims what
-"Admin" does.
+Case, accents, full-width and styled letters, letters that look like Latin ones, and what stands between letters do not
+count: "A.d-m i n" claims what "Admin" does. So does "Adm1n", with digits and signs for letters.
 """
 
 import re
@@ -29,6 +29,13 @@ FILLERS = {
     "site", "website", "com", "chief", "head", "lead", "senior", "global", "community",
 }  # fmt: skip
 
+# Small capitals, and the Cyrillic, Greek and Armenian letters that look like Latin ones as capitals or in lower case.
+_LOOK_ALIKES = str.maketrans(
+    "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢɑɡı" + "авеӏкмнортсухіјѕԁһԛԝ" + "αβεζηικμνορτυχϲ" + "օոսհ",  # noqa: RUF001
+    "abcdefghijklmnoprstuvwyzagi" + "abelkmhoptcyxijsdhqw" + "abezhikmnoptyxc" + "onuh",
+)
+_SIGNS_FOR_LETTERS = str.maketrans("013457@$!|", "oieastasil")
+
 _HUMP = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _WORDS = re.compile(r"[^\W_]+")
 _DIGITS = "0123456789"
@@ -38,7 +45,10 @@ _FALLBACK = re.compile(r"(?:miner)*(?:(?:bc1[0-9a-z]{5,})|(?<=miner)[13][0-9a-z]
 
 def claims_authority(name: str) -> bool:
     """Whether the name claims to be the platform or its staff."""
-    words = _words_in(name)
+    return any(map(_claim_authority, (_words_in(name), _words_in(name.translate(_SIGNS_FOR_LETTERS)))))
+
+
+def _claim_authority(words: list[str]) -> bool:
     return any(run in PLATFORM or run in STAFF for run in _runs(words)) or _is_only_a_role(words)
 
 
@@ -56,7 +66,7 @@ def claims_address(name: str, *, own_address: str | None = None) -> bool:
 def _words_in(name: str) -> list[str]:
     letters = unicodedata.normalize("NFKD", _HUMP.sub(" ", name))
     bare = "".join(letter for letter in letters if unicodedata.category(letter) not in ("Mn", "Me", "Cf"))
-    return _WORDS.findall(unicodedata.normalize("NFKC", bare.casefold()))
+    return _WORDS.findall(unicodedata.normalize("NFKC", bare.casefold()).translate(_LOOK_ALIKES))
 
 
 def _runs(words: list[str]) -> Iterator[str]:

@@ -137,11 +137,17 @@ CLAIMS = [
     "★ Admin ★", "admin7", "Alice (admin)", "Administrator", "Staff", "Pool Staff", "Official Pirates", "Moderator",
     "moderator_bob", "Support", "Support Team", "Bitcoin Support", "Help Desk", "Mod", "System", "Customer Service",
     "𝐀𝐝𝐦𝐢𝐧", "Ⓢⓣⓐⓕⓕ", "St\u00e2ff",
+    # Letters that look like Latin ones, and digits and signs for letters
+    "\u0430dmin", "\u0410DMIN", "\u0391DMIN", "A\u0501m\u0456n", "\u0391D\u039c\u0399\u039d",
+    "\u1d00\u1d05\u1d0d\u026a\u0274",
+    "St\u0430ff", "\u0405upport", "\u0422h\u0435 \u0412it\u0441oin G\u0430m\u0435", "Adm1n", "Adm!n", "@dmin", "$taff",
+    "Moderat0r", "B1tc0in Game", "5upport", "M0d", "0fficial Pirates",
 ]  # fmt: skip
 NO_CLAIMS = [
     "Alice", "Hash Pirates", "Badminton", "Bitcoin Gamers", "Supporters", "Life Support", "Modern Times", "Bad Mind",
     "Staffordshire", "Root Beer", "Team Rocket", "Satoshi", "Solar System Miners", "Security First", "Bitcoin",
     "The Game", "海賊", "7", "Minerva", "Hashers", "Commodore", "Devon",
+    "Москва", "Мод", "Αθήνα", "Μαρία", "Рос", "R2D2", "H4ck3r", "1337", "Team 7", "Mining 4 Fun", "Bob @ Home", "!!!1",
 ]  # fmt: skip
 
 
@@ -166,6 +172,7 @@ OWN = "bc1qxyzabcdefghij"
         ("Miner-bc1qaaaa", True), ("miner-BC1QAAAA", True), ("Miner bc1qaaaa", True), ("Miner\u2010bc1qaaaa", True),
         ("MINER_bc1qaaaa", True), ("Ｍｉｎｅｒ-bc1qaaaa", True), ("Miner-bc1qaaaa…", True), ("Miner-1BoatSLR", True),
         ("Miner-3J98t1Wp", True), ("bc1qaaaabbbbcccc", True), ("Miner-bc1qxyza", False), ("miner bc1qXYZA", False),
+        ("M\u0456ner-bc1qaaaa", True), ("Miner-b\u04411qaaaa", True),
         (OWN, False), ("Miner 1", False), ("Miner-bc1", False), ("Miner 2026", False), ("Alice", False), ("", False),
     ],
 )  # fmt: skip
