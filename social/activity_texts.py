@@ -36,14 +36,25 @@ DESCRIPTIONS: Mapping[str, Sequence[str]] = {
         "You found a block.",
     ),
 }
-"""For each kind its sentences, the fullest first. The first whose values are all there, and not 0 or empty, is used."""
+"""For each kind its sentences, the fullest first. The first whose values are all there, and not 0 or empty, is used.
+
+The last one needs no value.
+"""
 
 
 def describe_activity(kind: str, values: Mapping[str, Any]) -> str:
     """The sentence for an activity with these values. Raises KeyError if the kind is not in the catalogue."""
     known = {name for name, value in values.items() if value}
-    sentence = next(sentence for sentence in DESCRIPTIONS[kind] if _names_in(sentence) <= known)
-    return fill_text(sentence, values)
+    fitting = (sentence for sentence in DESCRIPTIONS[kind] if _names_in(sentence) <= known)
+    return next(text for sentence in fitting if (text := _fill(sentence, values)))
+
+
+def _fill(sentence: str, values: Mapping[str, Any]) -> str | None:
+    """None if a value is of another type than the sentence takes, because scripts may store any."""
+    try:
+        return fill_text(sentence, values)
+    except (TypeError, ValueError, AttributeError):
+        return None
 
 
 def _names_in(sentence: str) -> set[str]:

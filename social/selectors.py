@@ -246,9 +246,10 @@ def _up_to(*, created_at: datetime, pk: int) -> Q:
 
 
 def _with_description(row: Mapping[str, Any]) -> ActivityRow:
-    """Rows of earlier versions have no description, and rows of scripts may have any kind."""
-    kind = row["activity_type"]
-    written = describe_activity(kind, row["metadata"]) if kind in DESCRIPTIONS else row["title"]
+    """Rows of earlier versions have no description, and rows of scripts may have any kind and any metadata."""
+    kind, metadata = row["activity_type"], row["metadata"]
+    values = metadata if isinstance(metadata, dict) else {}
+    written = describe_activity(kind, values) if kind in DESCRIPTIONS else row["title"]
     return cast(ActivityRow, {**row, "description": row["description"] or written})
 
 

@@ -1,5 +1,7 @@
 """The activity feed says of each activity what happened, with its values."""
 
+import re
+
 import pytest
 
 from bitcoingame.tests.platform import entry, happen, platform_event, share
@@ -83,6 +85,26 @@ def test_rows_of_earlier_versions_are_described_when_read(alice):
     UserActivity.objects.update(description=None)
 
     assert feed(alice) == {"game_played": ("Played dice", "You played a game of dice.")}
+
+
+@pytest.mark.parametrize("value", ["5", "five", [5], {"a": 5}, True, 1.5, -1, 1e18])
+@pytest.mark.parametrize("kind", list(TITLES))
+def test_metadata_of_a_script_never_hides_the_feed(alice, kind, value):
+    names = {name for sentence in DESCRIPTIONS[kind] for name in re.findall(r"\{(\w+)", sentence)}
+    rows = [{}, [], "text", 7, dict.fromkeys(names, value)]
+    UserActivity.objects.bulk_create(
+        UserActivity(user=alice, activity_type=kind, title="From a script", metadata=metadata) for metadata in rows
+    )
+
+    answer = client_of(alice).get(FEED)
+
+    assert answer.status_code == 200
+    assert len(answer.json()["activities"]) == len(rows)
+    assert all(row["description"] for row in answer.json()["activities"])
+
+
+def test_a_value_of_another_type_leaves_its_sentence_out():
+    assert describe_activity("block_found", {"height": 5, "reward_sats": "3125"}) == "You found block #5."
 
 
 def test_a_kind_of_a_script_is_described_by_its_title(alice):
