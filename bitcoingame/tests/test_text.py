@@ -9,11 +9,10 @@ from bitcoingame.core.claims import claims_address, claims_authority
 from bitcoingame.core.text import BadText, clean_line, clean_name, clean_typed, count_seen
 
 # Every character that Unicode says shows nothing by itself, in one of the planes that are in use.
-IGNORABLE = [
-    chr(code)
-    for code in (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000))
-    if regex.match(r"\p{Default_Ignorable_Code_Point}", chr(code))
-]
+IGNORABLE = regex.findall(
+    r"\p{Default_Ignorable_Code_Point}",
+    "".join(map(chr, (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000)))),
+)
 # Written out, so that a class which shrinks with the library is noticed.
 NAMED = [
     0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0x200B, 0x2010),
