@@ -22,7 +22,9 @@ UNREAD = "/api/v1/notifications/unread-count"
 
 @pytest.fixture(scope="module")
 def server(django_db_setup):
-    with serve() as url:
+    """Looks into the table more often than in production, because most of these tests wait until it has looked."""
+    with pytest.MonkeyPatch.context() as patch, serve() as url:
+        patch.setattr(hub, "CHECK_SECONDS", 0.2)
         yield url
 
 
@@ -189,6 +191,7 @@ class TestExpiry:
         expire(alice, 1, 2, seconds=1)
         client.delete(f"{LIST}/{dismissed}")
         with enter(server, alice, since=3) as tab:
+            time.sleep(1)
             wait_for_a_check()
             assert tab.is_quiet()
 
