@@ -3,7 +3,8 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(shell command -v $(name))))
 RUN := .venv/bin/python
 INSTALLED := .venv/requirements-installed
-WORKERS ?= 2
+# One more than most machines of CI have processors, because some tests wait most of their time.
+WORKERS ?= 3
 # A worker without work takes some of another's, so that all end together.
 DISTRIBUTED := -n $(WORKERS) --dist worksteal
 # Linux's util-linux: when make is killed, the kernel ends what it runs.
