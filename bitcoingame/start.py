@@ -1,5 +1,6 @@
 """What every entry point does first: load the settings, so that a wrong one ends the start with one sentence."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,20 @@ def load_settings() -> None:
 
 def set_up() -> None:
     """Loads the settings and the apps, some of which check their settings; ends the process as load_settings does."""
-    load_settings()
-    with _one_sentence():
-        django.setup()
+    with _no_collection():
+        load_settings()
+        with _one_sentence():
+            django.setup()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Imports leave no garbage. Looking for some takes a sixth of their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager
