@@ -59,7 +59,8 @@ def pytest_unconfigure() -> None:
 def valkey() -> Iterator[Valkey]:
     """The tests' Valkey, to kill(), freeze(), thaw(), stop() and start() again.
 
-    Afterwards it runs and is empty. The test, and the next one, meet a client of this process that never failed.
+    It is empty before the test, and runs and is empty afterwards. The test, and the next one, meet a client of this
+    process that never failed.
     """
     from bitcoingame.core.redis import _connect
 
@@ -67,6 +68,8 @@ def valkey() -> Iterator[Valkey]:
     if not isinstance(server, Valkey):
         pytest.skip("REDIS_URL names a Valkey that is not ours to kill")
     _connect.cache_clear()
+    # Tests that commit leave jobs behind, because what is queued goes to this Valkey.
+    server.empty()
     yield server
     server.thaw()
     if not server.is_running:
